@@ -1,0 +1,1 @@
+"""Pure core: no files, network, clock, randomness, pytest or torch."""

@@ -1,0 +1,332 @@
+"""The frozen records that travel between the rooms of Holdfast."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol
+
+from harness.core.digests import digest
+
+Scalar = str | int | float | bool | None
+Answer = Mapping[str, Any]
+
+
+class Stage(StrEnum):
+    """What a strategy is for: a `reference` is measured and never blocks; one strategy of a suite is `shipped`."""
+
+    REFERENCE = "reference"
+    CANDIDATE = "candidate"
+    SHIPPED = "shipped"
+
+
+class Status(StrEnum):
+    """How one expected answer ended. Every (case, strategy, repeat) ends in exactly one of these."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    INVALID = "invalid"
+    ERROR = "error"
+    REVIEW = "review"
+
+
+class Decoding(StrEnum):
+    FREE = "free"
+    JSON_SCHEMA = "json_schema"
+
+
+class ParseMode(StrEnum):
+    """How an answer is read: `strict` takes one bare JSON object, `lenient` looks inside a fence or prose,
+    `last_json` takes the last object, for models that reason first."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+    LAST_JSON = "last_json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A named subset of the cases: those with all `where` values in their expected answer and, if given, the `tag`."""
+
+    name: str
+    where: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    tag: str | None = None
+    critical: bool = False
+
+    def contains(self, case: Case) -> bool:
+        if self.tag is not None and self.tag not in case.tags:
+            return False
+        return all(case.expected.get(name) in values for name, values in self.where.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldCost:
+    """What a wrong value of one field costs, in the task's unit.
+
+    One of three forms: `pairs` (true label → predicted label or "any" → cost) over a `default`; an `ordinal` scale with
+    a cost per step too low (`under`) or too high (`over`), its first entry being the highest; a boolean's `missed`
+    (true answered as false) and `needless` (false answered as true).
+    """
+
+    default: float = 0.0
+    pairs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    ordinal: tuple[Scalar, ...] = ()
+    under: float = 0.0
+    over: float = 0.0
+    missed: float | None = None
+    needless: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Costs of errors, in money or points; an error at or above `costly_at_least` is a costly error."""
+
+    invalid: float = 0.0
+    review: float = 0.0
+    fields: Mapping[str, FieldCost] = field(default_factory=dict)
+    costly_at_least: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is decided: the schema of an answer, the fields that count, the slices and the costs of errors."""
+
+    name: str
+    schema: Mapping[str, Any]
+    decision_fields: tuple[str, ...]
+    slices: tuple[Slice, ...] = ()
+    costs: Costs = Costs()
+    guide: str = ""
+    personal_data_masked: bool = False
+
+    def slice(self, name: str) -> Slice:
+        """The slice called `name`; raises KeyError with the known names."""
+        for candidate in self.slices:
+            if candidate.name == name:
+                return candidate
+        raise KeyError(f"task {self.name} has no slice {name!r}; it has: {', '.join(s.name for s in self.slices)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One labelled example. `supplement` cases were added for their slices and stay out of overall rates."""
+
+    id: str
+    inputs: Mapping[str, str]
+    expected: Answer
+    tags: tuple[str, ...] = ()
+    cluster: str | None = None
+    supplement: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    temperature: float = 0.0
+    max_tokens: int = 256
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleChoice:
+    """How examples come from the pool: `select` is one of random, balanced, diverse, hard; or `ids` names them."""
+
+    select: str = "random"
+    k: int = 0
+    seed: int = 0
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """One way of getting the answer out of one model."""
+
+    name: str
+    stage: Stage
+    adapter: str
+    prompt: str
+    examples: ExampleChoice | None = None
+    decoding: Decoding = Decoding.FREE
+    sampling: Sampling = Sampling()
+    parse: ParseMode = ParseMode.STRICT
+    repeats: int = 1
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    validator: str | None = None
+    review_below: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a provider allows and how patient we are; none of it changes an answer or its ledger key."""
+
+    concurrency: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout_s: float = 60.0
+    retries: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input_per_million: float
+    output_per_million: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A declared model. `options` are the driver's own keys; `price` None is free, "auto" a look-up by model name."""
+
+    name: str
+    driver: str
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    external: bool = False
+    limits: Limits = Limits()
+    price: Price | str | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What all requests of one strategy share, rendered once.
+
+    `definitions` maps field → label → text, read from the prompt file; `examples` are (inputs, answer) pairs in the
+    order in which they are shown.
+    """
+
+    instructions: str
+    definitions: Mapping[str, Mapping[str, str]]
+    examples: tuple[tuple[Mapping[str, str], Answer], ...]
+    schema: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of what a model reads: the order of the schema's keys and of the examples' inputs counts."""
+        return digest(
+            {
+                "instructions": self.instructions,
+                "examples": [[list(inputs.items()), dict(answer)] for inputs, answer in self.examples],
+                "schema": json.dumps(self.schema),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything besides prompt and inputs that changes what a model answers."""
+
+    decoding: Decoding = Decoding.FREE
+    temperature: float = 0.0
+    max_tokens: int = 256
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Scalar]:
+        return {
+            "decoding": str(self.decoding),
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The tail of one case behind a shared prompt. `case_id` names it in messages and is not part of its digest."""
+
+    prompt: Prompt
+    case_id: str
+    repeat: int
+    inputs: Mapping[str, str]
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a model answered. `confidence` is the probability of the chosen value per field, where it is known."""
+
+    text: str
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+    latency_s: float = 0.0
+    confidence: Mapping[str, float] | None = None
+    provider_model: str = ""
+    provider_fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Per-request trouble, as a value. `retry_after_s` is what the server asked for, if it did."""
+
+    kind: str
+    message: str
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one answer ended: its status, which fields were right, its cost, and why it was invalid or failed."""
+
+    case_id: str
+    repeat: int
+    status: Status
+    fields: Mapping[str, bool]
+    cost: float
+    valid: bool
+    answer: Answer | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A number that is not computed yet: which metric of which strategy on which slice.
+
+    `variants` holds edited inputs as (case id, ((input name, text), …)) for metrics that ask the model about them.
+    """
+
+    run: str
+    metric: str
+    slice: str | None = None
+    field: str | None = None
+    quantile: float | None = None
+    variants: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+
+    def __str__(self) -> str:
+        detail = "".join(
+            f", {name}={value}"
+            for name, value in (("slice", self.slice), ("field", self.field), ("quantile", self.quantile))
+            if value is not None
+        )
+        return f"{self.metric}({self.run}{detail})"
+
+
+class RemoteDriver(Protocol):
+    """One call per request, over a network."""
+
+    def identity(self) -> Mapping[str, str]:
+        """What determines this model's answers: revision, digests, versions. Part of every ledger key."""
+
+    async def answer(self, request: Request) -> Response | Failure: ...
+
+    async def close(self) -> None: ...
+
+
+class BatchDriver(Protocol):
+    """A model in this process."""
+
+    def identity(self) -> Mapping[str, str]:
+        """What determines this model's answers: revision, digests, versions. Part of every ledger key."""
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]: ...
+
+    def close(self) -> None: ...
