@@ -1,0 +1,1 @@
+"""The ledger of predictions and the scheduler that fills it."""

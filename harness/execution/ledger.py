@@ -1,0 +1,199 @@
+"""The ledger of predictions: every answer under a key of everything that determines it.
+
+SQLite in WAL mode, so that several processes read while one writes. Failures are not stored: they are asked again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.core.digests import digest
+from harness.core.errors import LedgerError
+from harness.core.records import Request, Response, Usage
+
+FORMAT = 1
+CHUNK = 500
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS predictions (
+    key TEXT PRIMARY KEY,
+    identity TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    repeat INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    finish_reason TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    latency_s REAL NOT NULL,
+    confidence TEXT,
+    provider_model TEXT NOT NULL,
+    provider_fingerprint TEXT NOT NULL,
+    answered_at REAL NOT NULL
+) WITHOUT ROWID
+"""
+_COLUMNS = (
+    "key, identity, prompt, settings, inputs, repeat, text, finish_reason, input_tokens, output_tokens, "
+    "latency_s, confidence, provider_model, provider_fingerprint, answered_at"
+)
+_VALUE_COLUMNS = (
+    "key, text, finish_reason, input_tokens, output_tokens, latency_s, confidence, provider_model, provider_fingerprint"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What determines one answer, as digests, so that a miss can name the part that changed.
+
+    Not in it: the case's id, concurrency, time-outs and price, none of which changes an answer.
+    """
+
+    identity: str
+    prompt: str
+    settings: str
+    inputs: str
+    repeat: int
+
+    @property
+    def digest(self) -> str:
+        return digest(asdict(self))
+
+
+class KeyMaker:
+    """Keys of the requests to one driver; what they share is digested once."""
+
+    def __init__(self, driver: str, identity: Mapping[str, str]) -> None:
+        self._identity = digest({"driver": driver, **identity})
+        self._settings: dict[object, str] = {}
+
+    def key(self, request: Request) -> Key:
+        settings = self._settings.get(request.settings)
+        if settings is None:
+            settings = self._settings[request.settings] = digest(request.settings.as_dict())
+        return Key(
+            identity=self._identity,
+            prompt=request.prompt.digest,
+            settings=settings,
+            inputs=digest(dict(request.inputs)),
+            repeat=request.repeat,
+        )
+
+
+class Ledger:
+    """An open ledger file. Use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises LedgerError if the file can't be opened or is of another format."""
+        self.path = path
+        with self._usable():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, FORMAT):
+                raise LedgerError(f"{path} has format {version}, this version reads {FORMAT}; move the file away")
+            self._db.execute(_TABLE)
+            self._db.execute(f"PRAGMA user_version={FORMAT}")
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """A file that can't be read or written, or was damaged, is a LedgerError that says what to do."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            what = f"the ledger {self.path} can't be used: {error}"
+            raise LedgerError(f"{what}; move the file away or delete it") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __len__(self) -> int:
+        with self._usable():
+            return int(self._db.execute("SELECT count(*) FROM predictions").fetchone()[0])
+
+    def get(self, keys: Sequence[Key]) -> dict[str, Response]:
+        """The stored answers among `keys`, by key digest."""
+        found: dict[str, Response] = {}
+        digests = [key.digest for key in keys]
+        for start in range(0, len(digests), CHUNK):
+            part = digests[start : start + CHUNK]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT {_VALUE_COLUMNS} FROM predictions WHERE key IN ({marks})"
+            with self._usable():
+                found.update((key, _response(value)) for key, *value in self._db.execute(query, part))
+        return found
+
+    def put(self, answers: Iterable[tuple[Key, Response]]) -> None:
+        """Store answers in one transaction: all of them are there afterwards, or none."""
+        rows = [(key.digest, *_key_row(key), *_response_row(response), time.time()) for key, response in answers]
+        marks = ",".join("?" * len(_COLUMNS.split(",")))
+        with self._usable():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(f"INSERT OR IGNORE INTO predictions ({_COLUMNS}) VALUES ({marks})", rows)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite ends it by itself where the disk is full
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def paying(self, name: str) -> Iterator[None]:
+        """Hold the right to pay for one run: other processes wait here, and then find its answers."""
+        folder = self.path.parent / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{digest(name)[:24]}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _key_row(key: Key) -> tuple[object, ...]:
+    return (key.identity, key.prompt, key.settings, key.inputs, key.repeat)
+
+
+def _response_row(response: Response) -> tuple[object, ...]:
+    return (
+        response.text,
+        response.finish_reason,
+        response.usage.input_tokens,
+        response.usage.output_tokens,
+        response.latency_s,
+        None if response.confidence is None else json.dumps(dict(response.confidence)),
+        response.provider_model,
+        response.provider_fingerprint,
+    )
+
+
+def _response(row: Sequence[object]) -> Response:
+    text, finish_reason, input_tokens, output_tokens, latency_s, confidence, model, fingerprint = row
+    assert isinstance(input_tokens, int)
+    assert isinstance(output_tokens, int)
+    assert isinstance(latency_s, float)
+    return Response(
+        text=str(text),
+        finish_reason=str(finish_reason),
+        usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+        latency_s=latency_s,
+        confidence=None if confidence is None else json.loads(str(confidence)),
+        provider_model=str(model),
+        provider_fingerprint=str(fingerprint),
+    )

@@ -1,0 +1,208 @@
+"""Requests → replies: the ledger first, the driver for the rest, every answer stored as it arrives.
+
+The scheduler owns concurrency, retries, limits, order and storage; drivers only answer. Requests are taken from a
+stream, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
+from typing import cast
+
+from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Request, Response
+from harness.execution.ledger import Key, KeyMaker, Ledger
+
+LOOKUP = 256
+BATCH = 64
+COMMIT_EVERY = 64
+COMMIT_SECONDS = 0.5
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+HOPELESS = frozenset({"auth", "not_found", "connection"})
+"""Kinds of failure that the next request would meet as well."""
+HOPELESS_IN_A_ROW = 5
+
+Sink = Callable[[Request, Response | Failure], None]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts of one run so far; `changed` is called after each change."""
+
+    total: int = 0
+    stored: int = 0
+    answered: int = 0
+    failed: int = 0
+    changed: Callable[[Progress], None] = lambda progress: None
+
+    @property
+    def done(self) -> int:
+        return self.stored + self.answered + self.failed
+
+    def add(self, *, stored: int = 0, answered: int = 0, failed: int = 0) -> None:
+        self.stored += stored
+        self.answered += answered
+        self.failed += failed
+        self.changed(self)
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """Stops a run whose endpoint is down or refuses everything, instead of asking it thousands of times."""
+
+    in_a_row: int = 0
+    reason: Failure | None = None
+
+    def note(self, reply: Response | Failure) -> None:
+        if isinstance(reply, Failure) and reply.kind in HOPELESS:
+            self.in_a_row += 1
+            if self.in_a_row >= HOPELESS_IN_A_ROW:
+                self.reason = reply
+        else:
+            self.in_a_row = 0
+
+    def refusal(self) -> Failure | None:
+        if self.reason is None:
+            return None
+        return Failure(
+            kind="stopped", message=f"not asked, since {self.in_a_row} in a row failed: {self.reason.message}"
+        )
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Answers not yet committed."""
+
+    ledger: Ledger
+    answers: list[tuple[Key, Response]] = field(default_factory=list)
+    since: float = 0.0
+
+    def add(self, key: Key, response: Response) -> None:
+        if not self.answers:
+            self.since = time.monotonic()
+        self.answers.append((key, response))
+        if len(self.answers) >= COMMIT_EVERY or time.monotonic() - self.since >= COMMIT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.answers:
+            self.ledger.put(self.answers)
+            self.answers = []
+
+
+def execute(
+    requests: Iterable[Request],
+    *,
+    driver: RemoteDriver | BatchDriver,
+    keys: KeyMaker,
+    ledger: Ledger,
+    limits: Limits,
+    sink: Sink,
+    progress: Progress | None = None,
+) -> None:
+    """Give every request's reply to `sink`, in the order in which replies come.
+
+    Answers reach the ledger in small batches, also when the run is interrupted. A failure that a retry may mend is
+    retried `limits.retries` times. After HOPELESS_IN_A_ROW failures that say that nothing will be answered, the rest
+    are `stopped` failures.
+    """
+    progress = progress or Progress()
+    missing = _from_ledger(requests, keys, ledger, sink, progress)
+    pending = _Pending(ledger)
+    breaker = _Breaker()
+
+    def finish(request: Request, key: Key, reply: Response | Failure) -> None:
+        breaker.note(reply)
+        if isinstance(reply, Response):
+            pending.add(key, reply)
+            progress.add(answered=1)
+        else:
+            progress.add(failed=1)
+        sink(request, reply)
+
+    try:
+        if iscoroutinefunction(driver.answer):
+            asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, breaker, finish))
+        else:
+            _batches(missing, cast(BatchDriver, driver), finish)
+    finally:
+        pending.flush()
+
+
+def _from_ledger(
+    requests: Iterable[Request], keys: KeyMaker, ledger: Ledger, sink: Sink, progress: Progress
+) -> Iterator[tuple[Request, Key]]:
+    """Give what is stored to `sink` and yield the rest."""
+    stream = iter(requests)
+    while chunk := [(request, keys.key(request)) for request in itertools.islice(stream, LOOKUP)]:
+        known = ledger.get([key for _, key in chunk])
+        for request, key in chunk:
+            response = known.get(key.digest)
+            if response is None:
+                yield request, key
+            else:
+                sink(request, response)
+        progress.add(stored=len(known))
+
+
+Finish = Callable[[Request, Key, Response | Failure], None]
+
+
+def _batches(missing: Iterator[tuple[Request, Key]], driver: BatchDriver, finish: Finish) -> None:
+    while batch := list(itertools.islice(missing, BATCH)):
+        replies = driver.answer([request for request, _ in batch])
+        for (request, key), reply in zip(batch, replies, strict=True):
+            finish(request, key, reply)
+
+
+async def _remote(
+    missing: Iterator[tuple[Request, Key]], driver: RemoteDriver, limits: Limits, breaker: _Breaker, finish: Finish
+) -> None:
+    pace = _Pace(limits.requests_per_minute)
+
+    async def work() -> None:
+        for request, key in missing:
+            refusal = breaker.refusal()
+            finish(request, key, refusal or await _answer(driver, request, limits, pace, breaker))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(limits.concurrency):
+                group.create_task(work())
+    finally:
+        await driver.close()
+
+
+async def _answer(
+    driver: RemoteDriver, request: Request, limits: Limits, pace: _Pace, breaker: _Breaker
+) -> Response | Failure:
+    """One request with its retries: waits grow twofold with jitter, or last as long as the server asks."""
+    for attempt in itertools.count():
+        await pace.turn()
+        reply = await driver.answer(request)
+        if isinstance(reply, Response) or not reply.retryable or attempt >= limits.retries or breaker.refusal():
+            return reply
+        backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
+        await asyncio.sleep(max(backoff, reply.retry_after_s or 0.0))
+    raise AssertionError("unreachable")
+
+
+class _Pace:
+    """Spreads requests evenly over a minute where the provider limits their number."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap = 60.0 / per_minute if per_minute else 0.0
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        if not self._gap:
+            return
+        now = time.monotonic()
+        self._next = max(now, self._next + self._gap)
+        await asyncio.sleep(self._next - now)

@@ -1,0 +1,196 @@
+"""task.yaml → Task, and the files of a fixture folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.costs import same
+from harness.core.errors import DeclarationError, Problem
+from harness.core.records import Case, Costs, FieldCost, Slice, Task
+from harness.core.schemas import AnswerSchema, label_text
+from harness.fixtures_io.cases import read_cases
+from harness.fixtures_io.declarations import Declaration, KeyPath, read_declaration, shown, suggestion
+from harness.fixtures_io.locks import verify_lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixture:
+    """A task and where its files are."""
+
+    task: Task
+    folder: Path
+    holdout_path: Path
+    pool_path: Path
+    attribution: str = ""
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / "lock.json"
+
+    def holdout(self) -> tuple[Case, ...]:
+        """The frozen holdout, verified against its lock. Raises FixtureError if it can't be read or was changed."""
+        cases = self.unverified_holdout()
+        verify_lock(self.lock_path, cases, self.task.schema)
+        return cases
+
+    def unverified_holdout(self) -> tuple[Case, ...]:
+        return read_cases(self.holdout_path, AnswerSchema(self.task.schema), self.task.decision_fields)
+
+    def pool(self) -> tuple[Case, ...]:
+        """The labelled cases for examples and training."""
+        return read_cases(self.pool_path, AnswerSchema(self.task.schema), self.task.decision_fields)
+
+
+def load_fixture(folder: Path) -> Fixture:
+    """Read task.yaml and the schema in `folder`; raises DeclarationError with every problem found."""
+    declaration = read_declaration(folder / "task.yaml", "task")
+    data = declaration.data
+    schema = _schema(declaration, folder / data["schema"])
+    problems = list(_problems(declaration, schema))
+    guide_path = folder / data["guide"] if "guide" in data else None
+    guide = ""
+    if guide_path is not None:
+        try:
+            guide = guide_path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(declaration.problem(("guide",), f"{shown(guide_path)} can't be read: {error}"))
+    if problems:
+        raise DeclarationError(problems)
+    task = Task(
+        name=data["name"],
+        schema=schema.schema,
+        decision_fields=tuple(data["decision_fields"]),
+        slices=tuple(_slice(name, row) for name, row in data.get("slices", {}).items()),
+        costs=_costs(data),
+        guide=guide,
+        personal_data_masked=data.get("personal_data") == "masked",
+    )
+    return Fixture(
+        task=task,
+        folder=folder,
+        holdout_path=folder / data.get("holdout", "holdout.jsonl"),
+        pool_path=folder / data.get("pool", "pool.jsonl"),
+        attribution=data.get("attribution", ""),
+    )
+
+
+def _schema(declaration: Declaration, path: Path) -> AnswerSchema:
+    from jsonschema import SchemaError
+
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeclarationError([declaration.problem(("schema",), f"{shown(path)} can't be read: {error}")]) from error
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise DeclarationError([Problem(file=shown(path), line=line, key="", message=f"not JSON: {error}")]) from error
+    try:
+        if not isinstance(schema, dict):
+            raise SchemaError("not an object")
+        answers = AnswerSchema(schema)
+    except SchemaError as error:
+        key = ".".join(map(str, error.absolute_path))
+        raise DeclarationError([Problem(file=shown(path), line=1, key=key, message=error.message)]) from error
+    if not answers.fields:
+        problem = Problem(file=shown(path), line=1, key="", message="no `properties`", expected="an object's schema")
+        raise DeclarationError([problem])
+    return answers
+
+
+def _problems(declaration: Declaration, schema: AnswerSchema) -> Iterator[Problem]:
+    data = declaration.data
+    fields = list(schema.fields)
+    for position, name in enumerate(data["decision_fields"]):
+        if name not in fields:
+            yield declaration.problem(
+                ("decision_fields", position), f"the schema has no field {name!r}", suggestion(name, fields)
+            )
+    for slice_name, row in data.get("slices", {}).items():
+        for name, value in row.get("where", {}).items():
+            path = ("slices", slice_name, "where", name)
+            if name not in fields:
+                yield declaration.problem(path, f"the schema has no field {name!r}", suggestion(name, fields))
+                continue
+            for position, label in enumerate(_many(value)):
+                place = (*path, position) if isinstance(value, list) else path
+                yield from _unknown_label(declaration, schema, name, place, label, exact=True)
+    yield from _cost_problems(declaration, schema)
+
+
+def _cost_problems(declaration: Declaration, schema: AnswerSchema) -> Iterator[Problem]:
+    fields = list(schema.fields)
+    for name, cost in declaration.data.get("costs", {}).items():
+        if name in ("invalid", "review"):
+            continue
+        if name not in fields:
+            yield declaration.problem(("costs", name), f"the schema has no field {name!r}", suggestion(name, fields))
+            continue
+        for position, label in enumerate(cost.get("ordinal", ())):
+            place = ("costs", name, "ordinal", position)
+            yield from _unknown_label(declaration, schema, name, place, label, exact=True)
+        for label, row in cost.get("from", {}).items():
+            place = ("costs", name, "from", label)
+            yield from _unknown_label(declaration, schema, name, place, label)
+            for predicted in row:
+                if predicted != "any":
+                    yield from _unknown_label(declaration, schema, name, (*place, predicted), predicted)
+        known = schema.enumerated(name)
+        if ("missed" in cost or "needless" in cost) and not (known and all(isinstance(v, bool) for v in known)):
+            yield declaration.problem(("costs", name), "`missed` and `needless` are for booleans", "default and from")
+
+
+def _unknown_label(
+    declaration: Declaration, schema: AnswerSchema, name: str, path: KeyPath, value: Any, *, exact: bool = False
+) -> Iterator[Problem]:
+    """`exact` where the value itself is compared with answers, so that 1 does not do for the label "1"."""
+    known = schema.enumerated(name)
+    if known is None:
+        return
+    labels = {label_text(v): v for v in known}
+    text = label_text(value)
+    if text not in labels:
+        near = suggestion(text, list(labels))
+    elif exact and not any(same(v, value) for v in known):
+        near = f"{text!r}" if isinstance(labels[text], str) else f"{text} without quotes"
+    else:
+        return
+    yield declaration.problem(path, f"{value!r} is not a label of {name!r}", near)
+
+
+def _many(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _slice(name: str, row: dict[str, Any]) -> Slice:
+    return Slice(
+        name=name,
+        where={field: _many(value) for field, value in row.get("where", {}).items()},
+        tag=row.get("tag"),
+        critical=row.get("critical", False),
+    )
+
+
+def _costs(data: dict[str, Any]) -> Costs:
+    declared = data.get("costs", {})
+    return Costs(
+        invalid=float(declared.get("invalid", 0)),
+        review=float(declared.get("review", 0)),
+        fields={name: _field_cost(row) for name, row in declared.items() if name not in ("invalid", "review")},
+        costly_at_least=float(data.get("costly", {}).get("at_least", "inf")),
+    )
+
+
+def _field_cost(row: dict[str, Any]) -> FieldCost:
+    return FieldCost(
+        default=float(row.get("default", 0)),
+        pairs={label: {k: float(v) for k, v in pairs.items()} for label, pairs in row.get("from", {}).items()},
+        ordinal=tuple(row.get("ordinal", ())),
+        under=float(row.get("under", 0)),
+        over=float(row.get("over", 0)),
+        missed=float(row["missed"]) if "missed" in row else None,
+        needless=float(row["needless"]) if "needless" in row else None,
+    )

@@ -1,0 +1,284 @@
+"""The pytest plugin: declare, execute, settle, then ordinary pytest (DESIGN.md §3).
+
+Suites are test modules beside a `strategies.yaml`. Before the first test runs, the body of every test that takes `gate`
+runs once, silently, to state its claims; then the strategies run, all claims of a suite are settled together, and each
+test asks for its verdicts as it runs.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+if TYPE_CHECKING:
+    from harness.core.records import Measure
+    from harness.runs.gating import Gating
+    from harness.runs.run import Run
+    from harness.runs.session import SuiteSession
+
+GATING = pytest.StashKey["Gating"]()
+WORKER_VERDICTS = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("holdfast", "Holdfast: evaluation of prompts and models")
+    group.addoption("--gate-strategies", metavar="GLOB", help="run only the strategies whose name matches")
+    group.addoption("--gate-adapter", metavar="NAME", help="run strategies that use the default adapter on this one")
+    group.addoption("--gate-repeats", metavar="N", type=int, help="answers per case, instead of the declared number")
+    group.addoption(
+        "--gate-profile",
+        choices=("pr", "release"),
+        help="pr: an inconclusive gate warns; release: it blocks (default: [tool.holdfast] profile, else pr)",
+    )
+    group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "holdfast: tests that Holdfast parametrized over strategies")
+
+
+def _gating(config: pytest.Config) -> Gating:
+    """The state of this process, made when the first suite is met, so that other projects pay nothing."""
+    if GATING not in config.stash:
+        from harness.runs.gating import Gating, Options
+
+        option = config.option
+        if option.gate_repeats is not None and option.gate_repeats < 1:
+            raise pytest.UsageError(f"--gate-repeats is {option.gate_repeats}; expected 1 or more")
+        config.stash[GATING] = Gating(
+            Options(
+                root=config.rootpath,
+                adapter=option.gate_adapter,
+                repeats=option.gate_repeats,
+                profile=option.gate_profile,
+                report=Path(option.gate_report) if option.gate_report else None,
+            )
+        )
+    return config.stash[GATING]
+
+
+def _suite_file(path: Path) -> Path | None:
+    file = path.parent / "strategies.yaml"
+    return file if file.is_file() else None
+
+
+def _session_of(node: Any, config: pytest.Config) -> SuiteSession | None:
+    """The session of the suite that a test module belongs to, None for a module that is no suite."""
+    file = _suite_file(node.path)
+    return None if file is None else _gating(config).session(file)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> Generator[None, pytest.Module, pytest.Module]:
+    """A suite whose declarations are wrong is one collection error that lists them all."""
+    module = yield
+    if _suite_file(module_path) is None:
+        return module
+    from harness.core.errors import HoldfastError
+    from harness.fixtures_io.suites import FixtureMissing
+
+    collect = module.collect
+
+    def checked() -> Any:
+        try:
+            _session_of(module, parent.config)
+        except HoldfastError as error:
+            raise pytest.Collector.CollectError(str(error)) from error
+        except FixtureMissing as missing:
+            pytest.skip(
+                f"{module_path.parent.name}: no fixture yet; import it with: {missing}", allow_module_level=True
+            )
+        return collect()
+
+    module.collect = checked  # type: ignore[method-assign]
+    return module
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "run" not in metafunc.fixturenames and "critical_slice" not in metafunc.fixturenames:
+        return
+    session = _session_of(metafunc.definition, metafunc.config)
+    if session is None:
+        return
+    if "run" in metafunc.fixturenames:
+        pattern = metafunc.config.option.gate_strategies or "*"
+        names = [name for name in session.suite.strategies if fnmatch.fnmatch(name, pattern)]
+        metafunc.parametrize("run", names, indirect=True)
+    if "critical_slice" in metafunc.fixturenames:
+        names = [part.name for part in session.task.slices if part.critical]
+        metafunc.parametrize("critical_slice", names, indirect=True)
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest) -> Run:
+    """One strategy of the suite's strategies.yaml; the test runs once for each."""
+    from harness.runs.run import Run
+
+    session = _session_of(request.node, request.config)
+    if session is None or not hasattr(request, "param"):
+        pytest.fail(f"`run` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
+    return Run(session, request.param, may_execute=_gating(request.config).refuse_while_declaring)
+
+
+@pytest.fixture
+def critical_slice(request: pytest.FixtureRequest) -> str:
+    """The name of one critical slice of the task; the test runs once for each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """States claims about lazy measures. A claim that blocks fails the test at its own line."""
+    session = _session_of(request.node, request.config)
+    if session is None:
+        pytest.fail(f"`gate` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
+    return Gate(request.node, _gating(request.config), session)
+
+
+class Gate:
+    """Claims of one test, in the order in which they are made."""
+
+    def __init__(self, item: pytest.Item, gating: Gating, session: SuiteSession) -> None:
+        self._item = item
+        self._gating = gating
+        self._session = session
+        self.made = 0
+
+    def at_least(
+        self,
+        measure: Measure,
+        floor: float,
+        *,
+        role: str = "gate",
+        alpha: float = 0.05,
+        name: str | None = None,
+    ) -> None:
+        """PASS if the measure is at least `floor` with confidence 1 − alpha."""
+        __tracebackhide__ = True
+        self._claim("at_least", measure, bound=floor, role=role, alpha=alpha, name=name)
+
+    def at_most(
+        self,
+        measure: Measure,
+        ceiling: float,
+        *,
+        role: str = "gate",
+        alpha: float = 0.05,
+        name: str | None = None,
+    ) -> None:
+        """PASS if the measure, a rate or a mean cost, is at most `ceiling` with confidence 1 − alpha."""
+        __tracebackhide__ = True
+        self._claim("at_most", measure, bound=ceiling, role=role, alpha=alpha, name=name)
+
+    def never(
+        self,
+        measure: Measure,
+        *,
+        assure: float | None = None,
+        role: str = "gate",
+        alpha: float = 0.05,
+        name: str | None = None,
+    ) -> None:
+        """Zero tolerance: one violation is a FAIL. `assure` asks for enough cases to exclude a higher rate."""
+        __tracebackhide__ = True
+        self._claim("never", measure, assure=assure, role=role, alpha=alpha, name=name)
+
+    def _claim(self, kind: str, measure: Measure, **details: Any) -> None:
+        __tracebackhide__ = True
+        from harness.runs.claims import DeclaredClaim
+
+        claim = DeclaredClaim(test=self._item.nodeid, index=self.made, kind=kind, measure=measure, **details)
+        self.made += 1
+        if self._gating.declaring:
+            self._gating.declare(self._session, claim)
+            return
+        judged = self._gating.judged(claim)
+        self._item.user_properties.append((f"claim[{claim.index}]", judged.label))
+        if judged.blocks:
+            pytest.fail(judged.message, pytrace=judged.settled)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """While claims are declared nothing is reported; a gated test that claims nothing is an error."""
+    stated = pyfuncitem.funcargs.get("gate")
+    if not isinstance(stated, Gate):
+        return (yield)
+    gating = _gating(pyfuncitem.config)
+    try:
+        result = yield
+    except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
+        if not gating.declaring:
+            raise
+        gating.note_broken(pyfuncitem.nodeid, error, skipped=isinstance(error, pytest.skip.Exception))
+        return True
+    if not stated.made and not gating.declaring:
+        pytest.fail("this test takes `gate` but makes no claim", pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    config = session.config
+    items = [item for item in session.items if "gate" in getattr(item, "fixturenames", ())]
+    if items and not config.option.collectonly and not session.testsfailed:
+        gating = _gating(config)
+        gating.declaring = True
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            for report in runtestprotocol(item, log=False, nextitem=following):
+                if report.failed:
+                    gating.note_broken(item.nodeid, report.longreprtext)
+            item._report_sections.clear()
+            item.user_properties.clear()
+        gating.declaring = False
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        gating.execute_and_settle(progress=not worker, write=worker in ("", "gw0"))
+        if worker:
+            config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    text = getattr(node, "workeroutput", {}).get("holdfast")
+    if text:
+        node.config.stash.setdefault(WORKER_VERDICTS, []).append(text)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    texts = session.config.stash.get(WORKER_VERDICTS, [])
+    if len(set(texts)) > 1:
+        raise pytest.UsageError("xdist workers reached different verdicts: please report this, the gate must not do so")
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """A letter of their own for passed tests whose claim was not met or not settled; works under xdist too."""
+    if report.when != "call" or not report.passed:
+        return None
+    labels = {str(value) for name, value in report.user_properties if name.startswith("claim[")}
+    if "INCONCLUSIVE" in labels:
+        return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
+    if "MISSED" in labels:
+        return "missed", "m", ("MISSED", {"yellow": True})
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    lines: list[str] = []
+    if GATING in config.stash:
+        lines = config.stash[GATING].summary()
+    elif texts := config.stash.get(WORKER_VERDICTS, []):
+        from harness.runs.reports import summary_lines
+
+        lines = summary_lines(texts[0])
+    if lines:
+        terminalreporter.section("holdfast")
+        for line in lines:
+            terminalreporter.line(line)

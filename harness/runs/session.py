@@ -1,0 +1,254 @@
+"""One suite being run: requests rendered, answered through the ledger, scored, and turned into measures."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.digests import digest
+from harness.core.errors import DeclarationError, DriverError, HoldfastError, Problem
+from harness.core.metrics import members, outcomes_of
+from harness.core.outcomes import Outcomes
+from harness.core.prompting import make_prompt, render
+from harness.core.records import (
+    Adapter,
+    Answer,
+    BatchDriver,
+    Case,
+    Failure,
+    Measure,
+    Prompt,
+    RemoteDriver,
+    Request,
+    Response,
+    Strategy,
+)
+from harness.core.schemas import AnswerSchema
+from harness.core.scoring import SCORING_VERSION, Scorer
+from harness.core.tables import OutcomeTable, TableBuilder
+from harness.drivers.registry import make_driver
+from harness.execution.ledger import KeyMaker, Ledger
+from harness.execution.scheduler import Progress, execute
+from harness.fixtures_io.example_locks import locked_examples
+from harness.fixtures_io.locks import make_lock
+from harness.fixtures_io.suites import SUITE_FILE, Suite
+
+ProgressFor = Callable[[str, int], Progress]
+
+
+class Drivers:
+    """The drivers of one process, made at first use, one per adapter."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, RemoteDriver | BatchDriver] = {}
+        self._identities: dict[str, Mapping[str, str]] = {}
+
+    def get(self, adapter: Adapter) -> RemoteDriver | BatchDriver:
+        if adapter.file not in self._made:
+            self._made[adapter.file] = make_driver(adapter)
+        return self._made[adapter.file]
+
+    def identity(self, adapter: Adapter) -> Mapping[str, str]:
+        if adapter.file not in self._identities:
+            self._identities[adapter.file] = self.get(adapter).identity()
+        return self._identities[adapter.file]
+
+
+class SuiteSession:
+    """Answers and outcomes of one suite. Strategies run when `execute` or a measure first needs them."""
+
+    def __init__(
+        self, suite: Suite, *, ledger: Path, drivers: Drivers, progress: ProgressFor = lambda run, total: Progress()
+    ) -> None:
+        self.suite = suite
+        self.task = suite.fixture.task
+        self._ledger_path = ledger
+        self._drivers = drivers
+        self._progress = progress
+        self._tables: dict[str, OutcomeTable] = {}
+        self._prompts: dict[str, Prompt] = {}
+        self._flipped: dict[Measure, list[float]] = {}
+        self.broken: dict[str, str] = {}
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The frozen holdout, verified. Raises FixtureError if it is not the frozen one."""
+        return self.suite.fixture.holdout()
+
+    @cached_property
+    def holdout_digest(self) -> str:
+        return str(make_lock(self.cases, self.task.schema)["holdout"])
+
+    @cached_property
+    def schema(self) -> AnswerSchema:
+        return AnswerSchema(self.task.schema)
+
+    def strategy(self, run: str) -> Strategy:
+        return self.suite.strategies[run]
+
+    def adapter(self, run: str) -> Adapter:
+        return self.suite.adapters[self.strategy(run).adapter]
+
+    def prompt(self, run: str) -> Prompt:
+        """The shared part of the requests of a run. Raises FixtureError for stale, unknown or leaked examples."""
+        if run not in self._prompts:
+            strategy = self.strategy(run)
+            examples: Sequence[Case] = ()
+            if strategy.examples is not None:
+                pool = self.suite.fixture.pool()
+                ids = frozenset(case.id for case in self.cases)
+                examples = locked_examples(self.suite.folder, strategy, pool, ids)
+            text = self.suite.prompts[strategy.prompt]
+            self._prompts[run] = make_prompt(text, self.schema, [(c.inputs, c.expected) for c in examples])
+        return self._prompts[run]
+
+    def digest(self, run: str) -> str:
+        """A digest of everything that determines the answers and outcomes of a run, the cases aside."""
+        strategy = self.strategy(run)
+        return digest(
+            {
+                "prompt": self.prompt(run).digest,
+                "identity": dict(self._drivers.identity(self.adapter(run))),
+                "decoding": str(strategy.decoding),
+                "sampling": [strategy.sampling.temperature, strategy.sampling.max_tokens, strategy.sampling.seed],
+                "parse": str(strategy.parse),
+                "repeats": strategy.repeats,
+                "validator": strategy.validator,
+                "review_below": strategy.review_below,
+                "scoring": SCORING_VERSION,
+            }
+        )
+
+    def identity(self, run: str) -> Mapping[str, str]:
+        """What the run's driver says it is: digests and versions."""
+        return self._drivers.identity(self.adapter(run))
+
+    def prepare(self, runs: Sequence[str]) -> None:
+        """Find what can be wrong before anything is paid for: the lock, examples, external adapters."""
+        for run in runs:
+            self.prompt(run)
+            self.scorer(run)
+            if self.adapter(run).external and not self.task.personal_data_masked:
+                raise DeclarationError(
+                    [
+                        Problem(
+                            file=self.adapter(run).file,
+                            line=1,
+                            key="external",
+                            message=f"task {self.task.name} has unmasked personal data, and this model is external",
+                            expected="a local adapter, or `personal_data: masked` in task.yaml once it is masked",
+                        )
+                    ]
+                )
+
+    def scorer(self, run: str) -> Scorer:
+        """Raises DeclarationError if the strategy's validator can't be imported."""
+        strategy = self.strategy(run)
+        validator = None
+        if strategy.validator is not None:
+            module, _, name = strategy.validator.partition(":")
+            try:
+                validator = getattr(importlib.import_module(module), name)
+            except (ImportError, AttributeError) as error:
+                problem = Problem(
+                    file=str(self.suite.folder / SUITE_FILE),
+                    line=1,
+                    key=f"strategies.{run}.validator",
+                    message=str(error),
+                    expected="module:function",
+                )
+                raise DeclarationError([problem]) from error
+        return Scorer(self.task, parse_mode=strategy.parse, validator=validator, review_below=strategy.review_below)
+
+    def table(self, run: str) -> OutcomeTable:
+        """The outcomes of a run, which is executed if it was not. Raises DriverError if its model can't be had."""
+        if run in self.broken:
+            raise DriverError(self.broken[run])
+        if run not in self._tables:
+            strategy, scorer = self.strategy(run), self.scorer(run)
+            by_id = {case.id: case for case in self.cases}
+            builder = TableBuilder(
+                cases=self.cases,
+                repeats=strategy.repeats,
+                decision_fields=self.task.decision_fields,
+                largest_cost=scorer.costs.largest(case.expected for case in self.cases),
+            )
+
+            def sink(request: Request, reply: Response | Failure) -> None:
+                builder.add(scorer.score(by_id[request.case_id], request.repeat, reply), reply)
+
+            requests = render(strategy, self.prompt(run), self.cases)
+            try:
+                self._execute(run, requests, len(self.cases) * strategy.repeats, sink)
+            except HoldfastError as error:
+                self.broken[run] = str(error)
+                raise
+            self._tables[run] = builder.finish()
+        return self._tables[run]
+
+    def executed(self) -> dict[str, OutcomeTable]:
+        """The tables there are so far, in the suite's order."""
+        return {run: self._tables[run] for run in self.suite.strategies if run in self._tables}
+
+    def outcomes(self, measure: Measure) -> Outcomes:
+        """The values of a measure; runs what it needs."""
+        if measure.metric == "flip_rate":
+            return self._flips(measure)
+        return outcomes_of(self.table(measure.run), self.task, self.cases, measure)
+
+    def size(self, measure: Measure) -> int:
+        """How many cases a measure is over, known without asking a model."""
+        if measure.metric == "flip_rate":
+            return len({case_id for case_id, _ in measure.variants})
+        part = self.task.slice(measure.slice) if measure.slice else None
+        return int(members(self.cases, part).sum())
+
+    def largest_cost(self, measure: Measure) -> float:
+        return self.scorer(measure.run).costs.largest(case.expected for case in self.cases)
+
+    def ask(self, run: str, inputs: Sequence[Mapping[str, str]]) -> list[Answer | None]:
+        """The answers to other inputs than the holdout's, through the ledger; None for an unusable answer."""
+        strategy, scorer = self.strategy(run), self.scorer(run)
+        single = replace(strategy, repeats=1)
+        cases = [Case(id=str(i), inputs=given, expected={}) for i, given in enumerate(inputs)]
+        answers: list[Answer | None] = [None] * len(cases)
+
+        def sink(request: Request, reply: Response | Failure) -> None:
+            if isinstance(reply, Response):
+                answers[int(request.case_id)] = scorer.read(reply)[0]
+
+        self._execute(run, render(single, self.prompt(run), cases), len(cases), sink)
+        return answers
+
+    def _flips(self, measure: Measure) -> Outcomes:
+        """1 for each edited input whose answer differs from the one to the original; clusters are the cases."""
+        if measure not in self._flipped:
+            by_id = {case.id: case for case in self.cases}
+            originals = [by_id[case_id].inputs for case_id, _ in measure.variants]
+            answers = self.ask(measure.run, [*originals, *(dict(inputs) for _, inputs in measure.variants)])
+            pairs = zip(answers[: len(originals)], answers[len(originals) :], strict=True)
+            self._flipped[measure] = [float(before is None or before != after) for before, after in pairs]
+        return Outcomes(
+            values=np.array(self._flipped[measure]).reshape(-1, 1),
+            case_ids=tuple(f"{case_id}#{i}" for i, (case_id, _) in enumerate(measure.variants)),
+            clusters=tuple(case_id for case_id, _ in measure.variants),
+        )
+
+    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Callable[..., None]) -> None:
+        adapter = self.adapter(run)
+        progress = self._progress(run, total)
+        with Ledger(self._ledger_path) as ledger, ledger.paying(f"{self.suite.name}/{run}"):
+            execute(
+                requests,
+                driver=self._drivers.get(adapter),
+                keys=KeyMaker(adapter.driver, self._drivers.identity(adapter)),
+                ledger=ledger,
+                limits=adapter.limits,
+                sink=sink,
+                progress=progress,
+            )
