@@ -1,0 +1,25 @@
+"""Support tickets: the right category, priority, escalation and team, as valid JSON."""
+
+
+def test_accuracy(run, gate):
+    gate.at_least(run.accuracy(), run.threshold("accuracy"))
+
+
+def test_format_validity(run, gate):
+    gate.at_least(run.format_validity(), run.threshold("format_validity"))
+
+
+def test_costly_errors(run, gate):
+    gate.at_most(run.costly_error_rate(), run.threshold("costly_error_rate"))
+
+
+def test_cost_per_decision(run, gate):
+    gate.at_most(run.cost(), run.threshold("cost"))
+
+
+def test_critical_slices_get_usable_answers(run, gate, critical_slice):
+    gate.never(run.unusable(slice=critical_slice))
+
+
+def test_critical_slices_without_costly_errors(run, gate, critical_slice):
+    gate.never(run.costly_errors(slice=critical_slice), role="report")
