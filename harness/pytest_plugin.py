@@ -17,6 +17,7 @@ from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
     from harness.core.records import Measure
+    from harness.fixtures_io.suites import Suite
     from harness.runs.gating import Gating
     from harness.runs.run import Run
     from harness.runs.session import SuiteSession
@@ -67,8 +68,14 @@ def _suite_file(path: Path) -> Path | None:
     return file if file.is_file() else None
 
 
+def _suite_of(node: Any, config: pytest.Config) -> Suite | None:
+    """The suite that a test module belongs to, None for a module that is no suite."""
+    file = _suite_file(node.path)
+    return None if file is None else _gating(config).suite(file)
+
+
 def _session_of(node: Any, config: pytest.Config) -> SuiteSession | None:
-    """The session of the suite that a test module belongs to, None for a module that is no suite."""
+    """What runs the suite that a test module belongs to."""
     file = _suite_file(node.path)
     return None if file is None else _gating(config).session(file)
 
@@ -88,7 +95,7 @@ def pytest_pycollect_makemodule(
 
     def checked() -> Any:
         try:
-            _session_of(module, parent.config)
+            _suite_of(module, parent.config)
         except HoldfastError as error:
             raise pytest.Collector.CollectError(str(error)) from error
         except FixtureMissing as missing:
@@ -104,15 +111,15 @@ def pytest_pycollect_makemodule(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "run" not in metafunc.fixturenames and "critical_slice" not in metafunc.fixturenames:
         return
-    session = _session_of(metafunc.definition, metafunc.config)
-    if session is None:
+    suite = _suite_of(metafunc.definition, metafunc.config)
+    if suite is None:
         return
     if "run" in metafunc.fixturenames:
         pattern = metafunc.config.option.gate_strategies or "*"
-        names = [name for name in session.suite.strategies if fnmatch.fnmatch(name, pattern)]
+        names = [name for name in suite.strategies if fnmatch.fnmatch(name, pattern)]
         metafunc.parametrize("run", names, indirect=True)
     if "critical_slice" in metafunc.fixturenames:
-        names = [part.name for part in session.task.slices if part.critical]
+        names = [part.name for part in suite.fixture.task.slices if part.critical]
         metafunc.parametrize("critical_slice", names, indirect=True)
 
 
@@ -192,7 +199,7 @@ class Gate:
 
     def _claim(self, kind: str, measure: Measure, **details: Any) -> None:
         __tracebackhide__ = True
-        from harness.runs.claims import DeclaredClaim
+        from harness.runs.declared import DeclaredClaim
 
         claim = DeclaredClaim(test=self._item.nodeid, index=self.made, kind=kind, measure=measure, **details)
         self.made += 1

@@ -53,7 +53,7 @@ def paired(claim: Claim) -> Pairs | Evidence:
         return gap
     clusters = candidate if candidate.clusters is not None else baseline
     codes = candidate.cluster_codes if clusters is candidate else baseline.cluster_codes[order]
-    return Pairs(candidate, baseline.values, codes, clusters.n_clusters)
+    return Pairs(candidate, baseline.values[order], codes, clusters.n_clusters)
 
 
 def _baseline_rows(candidate: Outcomes, baseline: Outcomes) -> NDArray[np.intp] | slice | None:

@@ -13,7 +13,7 @@ from harness.core.errors import ClaimError
 from harness.core.records import Scalar
 
 if TYPE_CHECKING:
-    from jsonschema import ValidationError
+    from jsonschema import Draft202012Validator, ValidationError
 
 MAX_JOINT_ANSWERS = 200_000
 
@@ -23,11 +23,8 @@ class AnswerSchema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Raises jsonschema.SchemaError if `schema` is not a valid JSON Schema."""
-        from jsonschema import Draft202012Validator
-
-        Draft202012Validator.check_schema(schema)
         self.schema = schema
-        self._validator = Draft202012Validator(schema)
+        self._validator = _compiled(canonical_json(schema))
         self._properties: Mapping[str, Any] = schema.get("properties", {})
 
     def first_error(self, answer: Any) -> tuple[str, str] | None:
@@ -74,6 +71,16 @@ class AnswerSchema:
         Raises ClaimError if a field is not an enumeration or there are more than MAX_JOINT_ANSWERS combinations.
         """
         return _joint_answers(canonical_json(self.schema))
+
+
+@lru_cache(maxsize=16)
+def _compiled(schema_json: str) -> Draft202012Validator:
+    """The validator of a schema; checking a schema takes far longer than using it."""
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(schema_json)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
 
 
 @lru_cache(maxsize=16)

@@ -77,17 +77,24 @@ def verified_digest(folder: Path, expected: str | None, *, adapter: str = "") ->
 
 
 def read_card(lora: Path, *, base_digest: str, adapter: str = "") -> dict[str, Any]:
-    """The training card of LoRA weights; raises DriverError if it is missing or was trained for another base."""
+    """The training card of LoRA weights; raises DriverError if it is missing, no card, or of another base."""
     path = lora / "card.json"
+    again = f"train them again with: harness train adapters/{adapter}.yaml"
     if not path.is_file():
         raise DriverError(
             f"{adapter}: no LoRA weights in {lora}; train them with: harness train adapters/{adapter}.yaml"
         )
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        lacking = {"base_sha256", "labels"} - set(card)
+    except (ValueError, TypeError) as error:
+        raise DriverError(f"{adapter}: {path} is not JSON: {error}; {again}") from error
+    if lacking:
+        raise DriverError(f"{adapter}: {path} has no {' and no '.join(sorted(lacking))}; {again}")
     if card["base_sha256"] != base_digest:
         raise DriverError(
             f"{adapter}: the LoRA weights in {lora} were trained for a base with SHA-256 {card['base_sha256'][:12]}…, "
-            f"this base has {base_digest[:12]}…; train them again with: harness train adapters/{adapter}.yaml"
+            f"this base has {base_digest[:12]}…; {again}"
         )
     return card
 

@@ -84,9 +84,18 @@ class KeyMaker:
             identity=self._identity,
             prompt=request.prompt.digest,
             settings=settings,
-            inputs=digest(dict(request.inputs)),
+            inputs=digest(list(request.inputs.items())),  # a model reads them in their order
             repeat=request.repeat,
         )
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock file that other processes wait for; the system frees it if this process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Ledger:
@@ -95,8 +104,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Raises LedgerError if the file can't be opened or is of another format."""
         self.path = path
-        with self._usable():
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with self._usable(), _held(path.parent / "locks" / "open.lock"):  # two can't switch a new file to WAL at once
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -159,10 +167,7 @@ class Ledger:
     @contextmanager
     def paying(self, name: str) -> Iterator[None]:
         """Hold the right to pay for one run: other processes wait here, and then find its answers."""
-        folder = self.path.parent / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{digest(name)[:24]}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with _held(self.path.parent / "locks" / f"{digest(name)[:24]}.lock"):
             yield
 
 

@@ -60,6 +60,8 @@ class _Breaker:
     reason: Failure | None = None
 
     def note(self, reply: Response | Failure) -> None:
+        if self.reason is not None:
+            return
         if isinstance(reply, Failure) and reply.kind in HOPELESS:
             self.in_a_row += 1
             if self.in_a_row >= HOPELESS_IN_A_ROW:
@@ -142,13 +144,15 @@ def _from_ledger(
     stream = iter(requests)
     while chunk := [(request, keys.key(request)) for request in itertools.islice(stream, LOOKUP)]:
         known = ledger.get([key for _, key in chunk])
+        stored = 0
         for request, key in chunk:
             response = known.get(key.digest)
             if response is None:
                 yield request, key
             else:
                 sink(request, response)
-        progress.add(stored=len(known))
+                stored += 1
+        progress.add(stored=stored)
 
 
 Finish = Callable[[Request, Key, Response | Failure], None]
@@ -175,6 +179,8 @@ async def _remote(
         async with asyncio.TaskGroup() as group:
             for _ in range(limits.concurrency):
                 group.create_task(work())
+    except ExceptionGroup as errors:  # all workers meet the same one, and callers wait for it, not for a group
+        raise errors.exceptions[0] from None
     finally:
         await driver.close()
 

@@ -17,7 +17,7 @@ from harness.core.schemas import label_text
 from harness.core.statistics import wilson_interval
 from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
-from harness.reporting.escaping import markdown_text
+from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 
 CONFIDENCE = 0.95
@@ -66,7 +66,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _claim_line(claim: JudgedClaim) -> str:
-    return f"`{claim.measure.run}` {_subject(claim)}: {sentence(claim.verdict, subject=_metric(claim))}"
+    return f"`{claim.measure.run}`, {sentence(claim.verdict, subject=_subject(claim))}"
 
 
 def _metric(claim: JudgedClaim) -> str:
@@ -204,10 +204,14 @@ def _slices(suite: SuiteReport) -> Iterator[str]:
 
 
 def _claims(suite: SuiteReport) -> Iterator[str]:
-    if not suite.claims:
+    claims = [c for c in suite.claims if suite.runs[c.measure.run].strategy.stage is not Stage.REFERENCE]
+    if not claims:
         return
     yield "### Claims"
     yield ""
+    if len(claims) < len(suite.claims):
+        yield "Those about references, which never block, are in `verdicts.json`."
+        yield ""
     rows = [
         [
             f"`{claim.measure.run}`",
@@ -217,7 +221,7 @@ def _claims(suite: SuiteReport) -> Iterator[str]:
             claim.role,
             sentence(claim.verdict, subject=_metric(claim)).replace("|", "\\|"),
         ]
-        for claim in suite.claims
+        for claim in claims
     ]
     yield from _table(["strategy", "claim", "asked", "verdict", "role", "why"], rows)
 
@@ -241,7 +245,10 @@ def _confusions(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> It
         return
     yield f"### What `{name}` confuses at the highest cost"
     yield ""
-    rows = [[f"`{c.field}`", f"`{c.expected}`", f"`{c.answered}`", str(c.count), f"{c.cost:,.0f}"] for c in found]
+    rows = [
+        [f"`{c.field}`", markdown_code(c.expected), markdown_code(c.answered), str(c.count), f"{c.cost:,.0f}"]
+        for c in found
+    ]
     yield from _table(["field", "right", "answered", "times", "cost"], rows)
 
 
@@ -269,7 +276,7 @@ def _difference(suite: SuiteReport, name: str, row: int) -> str:
     answer = suite.runs[name].table.answers[row][0] or {}
     expected = suite.cases[row].expected
     parts = [
-        f"`{f}` is `{label_text(expected[f])}`, answered `{markdown_text(label_text(answer.get(f)))}`"
+        f"`{f}` is {markdown_code(label_text(expected[f]))}, answered {markdown_code(label_text(answer.get(f)))}"
         for f in suite.task.decision_fields
         if answer.get(f) != expected[f]
     ]

@@ -17,7 +17,7 @@ from harness.drivers.encoder_model import Encoder, locate
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.example_locks import FILE, lock_entry, write_example_lock
 from harness.fixtures_io.locks import make_lock, write_lock
-from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
+from harness.fixtures_io.suites import SUITE_FILE, FixtureMissing, Project, Suite, load_suite
 from harness.fixtures_io.tasks import load_fixture
 from harness.training.examples import choose_examples
 
@@ -43,7 +43,10 @@ def _freeze_holdout(folder: Path) -> str:
 
 
 def _freeze_examples(folder: Path) -> Iterator[str]:
-    suite = load_suite(folder / SUITE_FILE, Project(root=folder.parent.parent))
+    try:
+        suite = load_suite(folder / SUITE_FILE, Project(root=folder.parent.parent))
+    except FixtureMissing as missing:
+        raise FixtureError(f"{shown(folder)}: no fixture yet; import it with: {missing}") from missing
     pool = suite.fixture.pool()
     field = suite.fixture.task.decision_fields[0]
     embed = _embedder(suite)

@@ -1,22 +1,25 @@
-"""The state of one pytest process: suites, declared claims, their verdicts, and the report of them."""
+"""The state of one pytest process: suites, declared claims, their verdicts, and the report of them.
+
+Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers) is imported where it is first needed.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.gate import check_reachable
 from harness.core.policy import PROFILES, Effect, effect
 from harness.core.records import Stage
-from harness.execution.scheduler import Progress
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
-from harness.runs.claims import DeclaredClaim, settle
-from harness.runs.messages import failure_message
-from harness.runs.reports import Settled, build_report, summary_lines, write_report
-from harness.runs.session import Drivers, SuiteSession
+from harness.runs.declared import DeclaredClaim
+
+if TYPE_CHECKING:
+    from harness.execution.scheduler import Progress
+    from harness.runs.reports import Settled
+    from harness.runs.session import Drivers, SuiteSession
 
 LEDGER = Path(".holdfast") / "ledger.sqlite"
 
@@ -56,27 +59,37 @@ class Gating:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
         self.declaring = False
         self.verdicts_json = ""
+        self._suites: dict[Path, Suite] = {}
         self._sessions: dict[Path, SuiteSession] = {}
         self._claims: dict[Path, dict[tuple[str, int], DeclaredClaim]] = {}
         self._judged: dict[tuple[str, int], Judged] = {}
         self._declared: dict[tuple[str, int], DeclaredClaim] = {}
         self._settled: dict[Path, list[Settled]] = {}
         self._broken: dict[str, str] = {}
-        self._drivers = Drivers()
+        self._drivers: Drivers | None = None
         self._show_progress = False
 
     @property
     def report_folder(self) -> Path:
         return self._options.root / (self._options.report or Path(self.project.reports) / "latest")
 
-    def session(self, file: Path) -> SuiteSession:
-        """The session of one strategies.yaml. Raises DeclarationError or FixtureMissing."""
-        if file not in self._sessions:
+    def suite(self, file: Path) -> Suite:
+        """The suite of one strategies.yaml. Raises DeclarationError or FixtureMissing."""
+        if file not in self._suites:
             suite = load_suite(file, self.project, adapter_override=self._options.adapter)
             if self._options.repeats is not None:
                 suite = _with_repeats(suite, self._options.repeats)
+            self._suites[file] = suite
+        return self._suites[file]
+
+    def session(self, file: Path) -> SuiteSession:
+        """What runs the suite of one strategies.yaml."""
+        from harness.runs.session import Drivers, SuiteSession
+
+        if file not in self._sessions:
+            self._drivers = self._drivers or Drivers()
             self._sessions[file] = SuiteSession(
-                suite, ledger=self._options.root / LEDGER, drivers=self._drivers, progress=self._progress
+                self.suite(file), ledger=self._options.root / LEDGER, drivers=self._drivers, progress=self._progress
             )
         return self._sessions[file]
 
@@ -90,6 +103,8 @@ class Gating:
 
     def declare(self, session: SuiteSession, claim: DeclaredClaim) -> None:
         """Register a claim. Raises ClaimError for one that no sample of this size could satisfy."""
+        from harness.core.gate import check_reachable
+
         if session.strategy(claim.measure.run).stage is Stage.REFERENCE:
             claim = replace(claim, role="report")
         kind = "cost_at_most" if claim.kind == "at_most" and claim.measure.metric == "cost" else claim.kind
@@ -154,6 +169,9 @@ class Gating:
         self._report(write)
 
     def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> None:
+        from harness.runs.messages import failure_message
+        from harness.runs.settling import settle
+
         possible = [claim for claim in claims if claim.measure.run not in session.broken]
         verdicts = settle(possible, session.outcomes, session.largest_cost)
         for claim, verdict in zip(possible, verdicts, strict=True):
@@ -175,6 +193,8 @@ class Gating:
                 )
 
     def _report(self, write: bool) -> None:
+        from harness.runs.reports import build_report, write_report
+
         sessions = [(self._sessions[file], self._settled.get(file, [])) for file in self._claims]
         report = build_report(sessions, root=self._options.root, profile=self.profile)
         self.verdicts_json = write_report(report, self.report_folder if write else None)
@@ -183,12 +203,16 @@ class Gating:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if not self.verdicts_json:
             return []
+        from harness.runs.reports import summary_lines
+
         return [*summary_lines(self.verdicts_json), f"report: {self._shown(self.report_folder / 'report.md')}"]
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)
 
     def _progress(self, run: str, total: int) -> Progress:
+        from harness.execution.scheduler import Progress
+
         if not self._show_progress:
             return Progress(total=total)
         from harness.reporting.progress import ProgressLine

@@ -7,7 +7,7 @@ from harness.core.metrics import dearest_errors, members
 from harness.core.prompting import inputs_text
 from harness.core.schemas import label_text
 from harness.core.wording import sentence
-from harness.runs.claims import DeclaredClaim
+from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
 SHOWN = 3

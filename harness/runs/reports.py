@@ -24,7 +24,7 @@ from harness.drivers.pricing import cost_usd
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import JudgedClaim, Provenance, Report, RunReport, SuiteReport
-from harness.runs.claims import DeclaredClaim
+from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]

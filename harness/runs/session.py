@@ -72,6 +72,7 @@ class SuiteSession:
         self._progress = progress
         self._tables: dict[str, OutcomeTable] = {}
         self._prompts: dict[str, Prompt] = {}
+        self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
 
@@ -147,8 +148,12 @@ class SuiteSession:
                 )
 
     def scorer(self, run: str) -> Scorer:
-        """Raises DeclarationError if the strategy's validator can't be imported."""
-        strategy = self.strategy(run)
+        """The scorer of a run, made once. Raises DeclarationError if the strategy's validator can't be imported."""
+        if run not in self._scorers:
+            self._scorers[run] = self._make_scorer(self.strategy(run))
+        return self._scorers[run]
+
+    def _make_scorer(self, strategy: Strategy) -> Scorer:
         validator = None
         if strategy.validator is not None:
             module, _, name = strategy.validator.partition(":")
@@ -158,7 +163,7 @@ class SuiteSession:
                 problem = Problem(
                     file=str(self.suite.folder / SUITE_FILE),
                     line=1,
-                    key=f"strategies.{run}.validator",
+                    key=f"strategies.{strategy.name}.validator",
                     message=str(error),
                     expected="module:function",
                 )

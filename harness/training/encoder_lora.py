@@ -102,6 +102,8 @@ def train_encoder(
         raise TrainingError(f"the pool has {len(pool)} cases; training needs at least 20")
     labels = _labels(schema)
     training, validation = split_pool(pool, hyperparameters.validation, hyperparameters.seed)
+    if not training:
+        raise TrainingError("clusters stay whole, and these leave no case to train on: the pool needs more clusters")
     started = time.perf_counter()
     run = _Run(base, labels, training, validation, hyperparameters)
     curve: list[Epoch] = []
@@ -297,9 +299,11 @@ class _Run:
     def save(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        # The base is named by the adapter; the folder it was loaded from is nobody else's business.
-        self.model.peft_config["default"].base_model_name_or_path = None
         self.model.save_pretrained(folder)
+        # The base is named by the adapter; the folder it was loaded from, which peft writes, is nobody else's business.
+        path = folder / "adapter_config.json"
+        config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         heads = {name: rows.detach().cpu().contiguous() for name, rows in self.heads.items()}
         save_file(heads, folder / "heads.safetensors")
 

@@ -56,7 +56,7 @@ def test_flip_rate(run, gate):
 
 
 def test_smallest_flip_is_shown(run, record_property):
-    """A flip by white space alone fails; the smallest flip by any edit goes into the JUnit properties."""
+    """A flip by white space alone fails; of what may ship, the smallest flip goes into the JUnit properties."""
     cases = sample(run)
 
     @settings(QUIET, max_examples=30)
@@ -66,7 +66,7 @@ def test_smallest_flip_is_shown(run, record_property):
         assert run.answer({"text": edited}) == run.answer(case.inputs), f"{case.id} flips after {steps}"
 
     stays()
-    found = smallest_flip(run)
+    found = "" if run.strategy.stage == "reference" else smallest_flip(run)
     record_property("smallest_flip", found)
     if found:
         print(f"{run.name}: smallest edit that flips an answer: {found}")

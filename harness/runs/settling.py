@@ -1,43 +1,15 @@
-"""Claims on measures that are not computed yet, and their settlement once they are."""
+"""Declared claims → verdicts, once their measures can be computed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from harness.core import gate
 from harness.core.errors import ClaimError
 from harness.core.gate import Claim, Verdict
 from harness.core.outcomes import Outcomes
 from harness.core.records import Measure
-
-ROLES = ("gate", "guard", "report")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredClaim:
-    """What one line of a test claims: plain data, equal when declared again."""
-
-    test: str
-    index: int
-    kind: str
-    measure: Measure
-    bound: float | None = None
-    role: str = "gate"
-    alpha: float = 0.05
-    name: str | None = None
-    assure: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.role not in ROLES:
-            raise ClaimError(f"role {self.role!r} is not known; expected one of {', '.join(ROLES)}")
-        if not 0 < self.alpha < 0.5:
-            raise ClaimError(f"alpha is {self.alpha}; expected a number between 0 and 0.5")
-
-    @property
-    def title(self) -> str:
-        """The claim as a reader of a report knows it."""
-        return self.name or str(self.measure)
+from harness.runs.declared import DeclaredClaim
 
 
 def settle(

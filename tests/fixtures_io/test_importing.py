@@ -1,0 +1,199 @@
+"""Tables of labelled texts become a task that loads, verifies and is the same every time."""
+
+import csv
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.errors import FixtureError
+from harness.fixtures_io.cases import SHOWN_PROBLEMS
+from harness.fixtures_io.importing import import_csv
+from harness.fixtures_io.tasks import load_fixture
+
+TRAIN = "text,label\nwhere is my card?,card\nit was charged twice,charge\nmy card is late,card\n"
+TEST = "text,label\nthe card has not come,card\n"
+FILES = ("task.yaml", "schema.json", "pool.jsonl", "holdout.jsonl", "lock.json")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load(train, test) imports two texts of CSV into fixtures/bank."""
+
+    def run(train=TRAIN, test=TEST, *, out="fixtures/bank", name="bank", text="text", label="label", **changes):
+        for file, content in (("train.csv", train), ("test.csv", test)):
+            path = tmp_path / file
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return import_csv(
+            pool=tmp_path / "train.csv",
+            holdout=tmp_path / "test.csv",
+            text=text,
+            label=label,
+            out=tmp_path / out,
+            name=name,
+            **changes,
+        )
+
+    return run
+
+
+def refusal(load, *args, **kwargs):
+    with pytest.raises(FixtureError) as caught:
+        load(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_an_import_is_a_task_whose_holdout_is_frozen(load, tmp_path):
+    load(attribution="made up, CC0")
+    fixture = load_fixture(tmp_path / "fixtures" / "bank")
+    assert (fixture.task.name, fixture.task.decision_fields) == ("bank", ("label",))
+    assert fixture.attribution == "made up, CC0"
+    assert fixture.task.schema["properties"] == {"label": {"enum": ["card", "charge"]}}
+    assert [(c.id, c.inputs, c.expected) for c in fixture.holdout()] == [
+        ("holdout-00001", {"text": "the card has not come"}, {"label": "card"})
+    ]
+    assert [c.id for c in fixture.pool()] == ["pool-00001", "pool-00002", "pool-00003"]
+    assert not fixture.task.personal_data_masked
+
+
+def test_equal_files_give_equal_bytes(load, tmp_path):
+    load()
+    load(out="fixtures/again")
+    one, other = ({name: (tmp_path / "fixtures" / f / name).read_bytes() for name in FILES} for f in ("bank", "again"))
+    assert one == other
+
+
+def test_what_a_person_should_know_is_told(load):
+    imported = load(TRAIN + "where is my PIN?,pin\n", TEST + "where is my card?,card\n")
+    assert list(imported.lines()) == [
+        "fixtures/bank: 4 pool and 2 holdout cases, 3 labels",
+        "rarest in the pool: charge (1), pin (1), card (2)",
+        "2 labels stand in the pool only: charge, pin",
+        "1 holdout texts stand in the pool as well, word for word",
+    ]
+    assert imported.only_in_pool == ("charge", "pin")
+    assert imported.in_both == 1
+
+
+def test_other_columns_are_ignored_and_columns_may_have_any_name(load, tmp_path):
+    load(
+        "id,utterance,intent\n1,hello,greet\n2,bye,leave\n",
+        "intent,utterance,id\ngreet,good day,3\n",
+        text="utterance",
+        label="intent",
+    )
+    fixture = load_fixture(tmp_path / "fixtures" / "bank")
+    assert fixture.task.decision_fields == ("intent",)
+    assert [(c.inputs["text"], c.expected["intent"]) for c in fixture.holdout()] == [("good day", "greet")]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(load, tmp_path):
+    load(b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode())
+    pool = load_fixture(tmp_path / "fixtures" / "bank").pool()
+    assert [c.inputs["text"] for c in pool] == ["where is my card?", "it was charged twice", "my card is late"]
+
+
+FIELD = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n",;\t'), min_size=1).filter(
+    lambda text: text.strip()
+)
+
+
+@given(rows=st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=8))
+def test_every_text_comes_back_as_it_was_written(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("csv")
+    with (folder / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    out = folder / "out"
+    import_csv(pool=folder / "t.csv", holdout=folder / "t.csv", text="text", label="label", out=out, name="x")
+    fixture = load_fixture(out)
+    for cases in (fixture.pool(), fixture.holdout()):
+        assert [(c.inputs["text"], c.expected["label"]) for c in cases] == [(t, label.strip()) for t, label in rows]
+
+
+def test_every_bad_row_is_listed_by_line_and_nothing_is_written(load, tmp_path):
+    rows = "text,label\n,card\nfine,card\n  ,card\nno label,\ntoo,many,fields\nshort\nfine too,charge\n"
+    assert refusal(load, rows) == (
+        "train.csv has 5 bad rows; nothing was written:\n"
+        "  line 2: the text is blank\n"
+        "  line 4: the text is blank\n"
+        "  line 5: the label is blank\n"
+        "  line 6: another number of fields than the header\n"
+        "  line 7: another number of fields than the header"
+    )
+    assert not (tmp_path / "fixtures").exists()
+
+
+def test_lines_are_counted_in_the_file_not_in_rows(load):
+    assert "line 4: the label is blank" in refusal(load, 'text,label\n"two\nlines",card\nx,\n')
+
+
+def test_bad_rows_beyond_a_page_are_counted(load):
+    message = refusal(load, "text,label\n" + ",x\n" * (SHOWN_PROBLEMS + 7))
+    assert f"{SHOWN_PROBLEMS + 7} bad rows" in message
+    assert message.splitlines()[-1] == "  … and 7 more"
+    assert len(message.splitlines()) == SHOWN_PROBLEMS + 2
+
+
+def test_bad_rows_of_the_holdout_are_listed_too(load):
+    assert refusal(load, test="text,label\n,card\n").startswith("test.csv has 1 bad rows")
+
+
+def test_a_missing_column_is_named_with_the_nearest_one(load):
+    assert refusal(load, label="lable") == "train.csv has no column 'lable'; expected 'label'"
+    assert refusal(load, text="x") == "train.csv has no column 'x'; expected one of text, label"
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_file_has_no_column(load, content):
+    assert "train.csv has no column 'text'" in refusal(load, content)
+
+
+def test_a_file_with_only_a_header_is_refused(load):
+    assert refusal(load, "text,label\n") == "train.csv holds no rows"
+
+
+@pytest.mark.parametrize(
+    "content", [b"text,label\n\xff\xfe,card\n", b'text,label\n"open,card\n'], ids=["latin", "quote"]
+)
+def test_a_file_that_is_no_utf8_csv_is_refused(load, content):
+    assert "train.csv can't be read as UTF-8 CSV" in refusal(load, content)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(FixtureError, match=r"none\.csv can't be read as UTF-8 CSV: .*No such file"):
+        import_csv(
+            pool=tmp_path / "none.csv", holdout=tmp_path / "none.csv", text="a", label="b", out=tmp_path, name="x"
+        )
+
+
+def test_a_holdout_label_that_the_pool_lacks_is_refused(load, tmp_path):
+    message = refusal(load, test=TEST + "my PIN,pin\n")
+    assert message.startswith("test.csv has labels that train.csv has not: pin; ")
+    assert not (tmp_path / "fixtures").exists()
+
+
+@pytest.mark.parametrize("name", ["", "Bank", "77bank", "my-bank", "bänk", "a b"])
+def test_a_name_that_no_task_may_have_is_refused_before_reading(load, name):
+    assert "can't name a task; expected lower-case letters, digits and _: give --name" in refusal(load, name=name)
+
+
+def test_a_folder_with_a_task_is_left_as_it_is(load, tmp_path):
+    load()
+    before = (tmp_path / "fixtures" / "bank" / "pool.jsonl").read_bytes()
+    message = refusal(load, TRAIN + "more,card\n")
+    assert message == "fixtures/bank holds a task already; delete the folder first, or give another --out"
+    assert (tmp_path / "fixtures" / "bank" / "pool.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("label", ["true", "1", "null", "no", "P1: high", "reverted?", "émigré"])
+def test_labels_stay_texts_whatever_they_look_like(load, tmp_path, label):
+    load(f"text,label\nx,{label}\n", f"text,label\ny,{label}\n", attribution=f"a {label}: b")
+    fixture = load_fixture(tmp_path / "fixtures" / "bank")
+    assert [c.expected for c in fixture.holdout()] == [{"label": label}]
+    assert yaml.safe_load((tmp_path / "fixtures/bank/task.yaml").read_text())["attribution"] == f"a {label}: b"
