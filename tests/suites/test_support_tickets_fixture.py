@@ -16,12 +16,13 @@ from harness.core.records import Status
 from harness.core.tables import STATUSES
 from harness.fixtures_io.locks import verify_lock
 from harness.fixtures_io.suites import Project, load_suite
+from harness.runs.gating import LEDGER
 from harness.runs.session import Drivers, SuiteSession
 
 PERSONAL = {
     "e-mail address": r"[\w.+-]+@[\w-]+\.\w+",
-    "card number": r"(?<![\d.,])(?:\d[ -]?){12,18}\d(?![\d.,])",
-    "phone number": r"(?<![\w.,])(?:\+|00)\d[\d ()/.-]{7,}\d|\(\d{3}\) ?\d{3}[- ]\d{4}|(?<![\w-])\d{3}[-. ]\d{3}[-. ]\d{4}",
+    "card number": r"(?<![\d.,])(?:\d[ -]?){12,18}\d(?!\d)",
+    "phone number": r"(?<![\w.,])(?:\+|00)\d[\d ()/.-]{7,}\d|(?<![\w-])\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d)",
     "bank account": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}",
 }
 
@@ -122,9 +123,10 @@ def test_the_patterns_find_personal_data(kind, sample):
     assert re.search(PERSONAL[kind], sample)
 
 
-def test_masks_are_used(holdout, pool):
-    texts = " ".join(text(case) for case in (*holdout, *pool))
-    assert all(mask in texts for mask in ("<EMAIL>", "<PHONE>", "<CARD>"))
+def test_what_is_masked_stands_as_one_of_three_words(holdout, pool):
+    masks = Counter(mask for case in (*holdout, *pool) for mask in re.findall(r"<[A-Z]+>", text(case)))
+    assert masks
+    assert set(masks) <= {"<EMAIL>", "<PHONE>", "<CARD>"}
 
 
 # ---------------------------------------------------------------------------------------- more than a bag of words
@@ -144,9 +146,9 @@ def bag_of_words(pool, holdout, fields):
     return answers
 
 
-def test_a_bag_of_words_stays_well_below_the_fine_tuned_model(fixture, holdout, pool, tmp_path):
+def test_a_bag_of_words_stays_well_below_the_fine_tuned_model(fixture, holdout, pool):
     suite = load_suite(ROOT / "suites" / "support_tickets" / "strategies.yaml", Project(root=ROOT))
-    session = SuiteSession(suite, ledger=tmp_path / "ledger.sqlite", drivers=Drivers())
+    session = SuiteSession(suite, ledger=ROOT / LEDGER, drivers=Drivers())
     natural = members(holdout, None)
     right = session.table("fine_tuned").status[natural, 0] == STATUSES.index(Status.CORRECT)
     guessed = bag_of_words(pool, holdout, fixture.task.decision_fields)
