@@ -36,6 +36,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("pr", "release"),
         help="pr: an inconclusive gate warns; release: it blocks (default: [tool.holdfast] profile, else pr)",
     )
+    group.addoption(
+        "--gate-accept",
+        metavar="REASON",
+        help="make this run's predictions of the shipped strategies the baseline that candidates are compared with",
+    )
+    group.addoption(
+        "--gate-override-slice",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="accept although this critical slice got worse; the override is recorded",
+    )
+    group.addoption("--gate-record", metavar="FILE", help="write this run's predictions")
+    group.addoption("--gate-replay", metavar="FILE", help="judge recorded predictions; no model is asked")
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
 
 
@@ -58,6 +72,10 @@ def _gating(config: pytest.Config) -> Gating:
                 repeats=option.gate_repeats,
                 profile=option.gate_profile,
                 report=Path(option.gate_report) if option.gate_report else None,
+                accept=option.gate_accept,
+                overrides=tuple(option.gate_override_slice),
+                record=Path(option.gate_record).absolute() if option.gate_record else None,
+                replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
             )
         )
     return config.stash[GATING]
@@ -135,6 +153,18 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture
+def baseline(request: pytest.FixtureRequest) -> Run:
+    """The accepted predictions of the shipped strategy, with the same lazy measures as `run`."""
+    from harness.runs.run import Run
+    from harness.runs.session import BASELINE
+
+    session = _session_of(request.node, request.config)
+    if session is None:
+        pytest.fail(f"`baseline` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
+    return Run(session, BASELINE)
+
+
+@pytest.fixture
 def critical_slice(request: pytest.FixtureRequest) -> str:
     """The name of one critical slice of the task; the test runs once for each."""
     return str(request.param)
@@ -183,6 +213,20 @@ class Gate:
         """PASS if the measure, a rate or a mean cost, is at most `ceiling` with confidence 1 − alpha."""
         __tracebackhide__ = True
         self._claim("at_most", measure, bound=ceiling, role=role, alpha=alpha, name=name)
+
+    def no_worse(
+        self,
+        measure: Measure,
+        baseline: Measure,
+        margin: float,
+        *,
+        role: str = "gate",
+        alpha: float = 0.05,
+        name: str | None = None,
+    ) -> None:
+        """PASS if a loss of `margin` or more against the accepted predictions, case by case, can be excluded."""
+        __tracebackhide__ = True
+        self._claim("no_worse", measure, baseline=baseline, bound=margin, role=role, alpha=alpha, name=name)
 
     def never(
         self,
@@ -237,6 +281,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     items = [item for item in session.items if "gate" in getattr(item, "fixturenames", ())]
     if items and not config.option.collectonly and not session.testsfailed:
         gating = _gating(config)
+        if any("::" in argument or argument.endswith(".py") for argument in config.args):
+            gating.note_selection("only some tests were asked for")
         gating.declaring = True
         for item, following in zip(items, [*items[1:], None], strict=True):
             for report in runtestprotocol(item, log=False, nextitem=following):
@@ -259,7 +305,18 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
         node.config.stash.setdefault(WORKER_VERDICTS, []).append(text)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    if items and GATING in items[0].config.stash:
+        items[0].config.stash[GATING].note_selection(f"{len(items)} tests were left out")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    if GATING in config.stash and not hasattr(config, "workerinput"):
+        if config.stash[GATING].finish(passed=exitstatus == 0):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    elif config.option.gate_accept and getattr(config.option, "numprocesses", None):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
     texts = session.config.stash.get(WORKER_VERDICTS, [])
     if len(set(texts)) > 1:
         raise pytest.UsageError("xdist workers reached different verdicts: please report this, the gate must not do so")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.core.costs import CostModel, same
@@ -57,22 +58,23 @@ class Scorer:
         answer, problem = self.read(reply)
         if answer is None:
             return self._unusable(case, repeat, Status.INVALID, problem)
-        fields = {name: same(case.expected[name], answer.get(name)) for name in self._task.decision_fields}
+        outcome = self.judge(case, repeat, answer)
         reason = self._review_reason(case, answer, reply)
         if reason:
-            status, cost = Status.REVIEW, self.costs.review
-        else:
-            status = Status.CORRECT if all(fields.values()) else Status.WRONG
-            cost = self.costs.of_answer(case.expected, answer)
+            return replace(outcome, status=Status.REVIEW, cost=self.costs.review, problem=reason)
+        return outcome
+
+    def judge(self, case: Case, repeat: int, answer: Answer) -> Outcome:
+        """The outcome of a valid answer that no person is asked about."""
+        fields = {name: same(case.expected[name], answer.get(name)) for name in self._task.decision_fields}
         return Outcome(
             case_id=case.id,
             repeat=repeat,
-            status=status,
+            status=Status.CORRECT if all(fields.values()) else Status.WRONG,
             fields=fields,
-            cost=cost,
+            cost=self.costs.of_answer(case.expected, answer),
             valid=True,
             answer=answer,
-            problem=reason,
         )
 
     def _review_reason(self, case: Case, answer: Answer, reply: Response) -> str:

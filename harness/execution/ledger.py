@@ -171,6 +171,13 @@ class Ledger:
             yield
 
 
+@contextmanager
+def paying_ledger(path: Path, name: str) -> Iterator[Ledger]:
+    """The ledger at `path`, with the right to pay for the run `name`."""
+    with Ledger(path) as ledger, ledger.paying(name):
+        yield ledger
+
+
 def _key_row(key: Key) -> tuple[object, ...]:
     return (key.identity, key.prompt, key.settings, key.inputs, key.repeat)
 

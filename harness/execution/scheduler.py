@@ -10,13 +10,13 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
-from typing import cast
+from typing import Protocol, cast
 
 from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Request, Response
-from harness.execution.ledger import Key, KeyMaker, Ledger
+from harness.execution.ledger import Key, KeyMaker
 
 LOOKUP = 256
 BATCH = 64
@@ -27,6 +27,15 @@ LONGEST_BACKOFF_S = 30.0
 HOPELESS = frozenset({"auth", "not_found", "connection"})
 """Kinds of failure that the next request would meet as well."""
 HOPELESS_IN_A_ROW = 5
+
+
+class Store(Protocol):
+    """Where answers are kept: a ledger, or a recording."""
+
+    def get(self, keys: Sequence[Key]) -> dict[str, Response]: ...
+
+    def put(self, answers: Iterable[tuple[Key, Response]]) -> None: ...
+
 
 Sink = Callable[[Request, Response | Failure], None]
 
@@ -81,7 +90,7 @@ class _Breaker:
 class _Pending:
     """Answers not yet committed."""
 
-    ledger: Ledger
+    ledger: Store
     answers: list[tuple[Key, Response]] = field(default_factory=list)
     since: float = 0.0
 
@@ -103,7 +112,7 @@ def execute(
     *,
     driver: RemoteDriver | BatchDriver,
     keys: KeyMaker,
-    ledger: Ledger,
+    ledger: Store,
     limits: Limits,
     sink: Sink,
     progress: Progress | None = None,
@@ -138,7 +147,7 @@ def execute(
 
 
 def _from_ledger(
-    requests: Iterable[Request], keys: KeyMaker, ledger: Ledger, sink: Sink, progress: Progress
+    requests: Iterable[Request], keys: KeyMaker, ledger: Store, sink: Sink, progress: Progress
 ) -> Iterator[tuple[Request, Key]]:
     """Give what is stored to `sink` and yield the rest."""
     stream = iter(requests)

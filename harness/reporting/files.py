@@ -31,6 +31,8 @@ def verdicts_json(report: Report) -> str:
                 for name, run in suite.runs.items()
             },
             "broken": dict(suite.broken),
+            "unjudged": list(suite.unjudged),
+            "incomplete": list(suite.incomplete),
             "claims": [_claim(claim) for claim in suite.claims],
         }
         for suite in report.suites

@@ -43,7 +43,9 @@ def decision(report: Report) -> str:
     if blocks:
         return f"BLOCKED: {_many(blocks, 'claim')} not met."
     if not met and not warns:
-        return "NOTHING JUDGED: no claim was made."
+        return "NOTHING JUDGED: no claim was settled."
+    if any(suite.incomplete for suite in report.suites):
+        return f"INCOMPLETE, not a passed gate: no claim blocks, {_many(met, 'claim')} met."
     rest = f"; {_many(warns, 'claim')} not met or not settled that may not block" if warns else ""
     return f"PASS: no claim blocks, {_many(met, 'claim')} met{rest}."
 
@@ -61,7 +63,10 @@ def _head(report: Report) -> Iterator[str]:
     open_claims = [c for suite in report.suites for c in suite.claims if c.effect is Effect.WARN and c.role != "report"]
     for claim in open_claims:
         yield f"- {claim.verdict.status} {_claim_line(claim)}"
-    if report.broken or blocking or open_claims:
+    notes = [line for suite in report.suites for line in (*suite.incomplete, *suite.unjudged)]
+    for note in notes:
+        yield f"- {markdown_text(note, limit=300)}"
+    if report.broken or blocking or open_claims or notes:
         yield ""
 
 

@@ -42,7 +42,10 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuiteReport:
-    """One suite: its runs in declared order, its settled claims, and the strategies that could not be run."""
+    """One suite: its runs in declared order, its settled claims, and what keeps it from being judged whole.
+
+    `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, both in words.
+    """
 
     name: str
     task: Task
@@ -53,6 +56,8 @@ class SuiteReport:
     runs: Mapping[str, RunReport]
     claims: Sequence[JudgedClaim]
     broken: Mapping[str, str]
+    unjudged: Sequence[str]
+    incomplete: Sequence[str]
     cost_of: Callable[[str, object, object], float]
     attribution: str = ""
 

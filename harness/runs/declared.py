@@ -18,6 +18,7 @@ class DeclaredClaim:
     index: int
     kind: str
     measure: Measure
+    baseline: Measure | None = None
     bound: float | None = None
     role: str = "gate"
     alpha: float = 0.05

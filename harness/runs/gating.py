@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs.declared import DeclaredClaim
 
 if TYPE_CHECKING:
+    from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
+    from harness.runs.comparing import Comparison
     from harness.runs.reports import Settled
-    from harness.runs.session import Drivers, SuiteSession
+    from harness.runs.session import Drivers, StoreFor, SuiteSession
 
 LEDGER = Path(".holdfast") / "ledger.sqlite"
 
@@ -33,6 +36,10 @@ class Options:
     repeats: int | None = None
     profile: str | None = None
     report: Path | None = None
+    accept: str | None = None
+    overrides: tuple[str, ...] = ()
+    record: Path | None = None
+    replay: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +73,13 @@ class Gating:
         self._declared: dict[tuple[str, int], DeclaredClaim] = {}
         self._settled: dict[Path, list[Settled]] = {}
         self._broken: dict[str, str] = {}
-        self._drivers: Drivers | None = None
+        self._selected: list[str] = []
+        self._incomplete: dict[Path, list[str]] = {}
+        self._unjudged: dict[Path, list[str]] = {}
+        self._comparisons: dict[Path, Comparison] = {}
+        self._told: list[str] = []
+        self._source: tuple[StoreFor, Drivers] | None = None
+        self._recorder: Recorder | None = None
         self._show_progress = False
 
     @property
@@ -84,14 +97,31 @@ class Gating:
 
     def session(self, file: Path) -> SuiteSession:
         """What runs the suite of one strategies.yaml."""
-        from harness.runs.session import Drivers, SuiteSession
+        from harness.runs.session import SuiteSession
 
         if file not in self._sessions:
-            self._drivers = self._drivers or Drivers()
+            store, drivers = self._sources()
             self._sessions[file] = SuiteSession(
-                self.suite(file), ledger=self._options.root / LEDGER, drivers=self._drivers, progress=self._progress
+                self.suite(file), store=store, drivers=drivers, progress=self._progress, recorder=self._recorder
             )
         return self._sessions[file]
+
+    def _sources(self) -> tuple[StoreFor, Drivers]:
+        """Where predictions are kept and where new ones come from: the ledger and the models, or a recording alone."""
+        from harness.execution.ledger import paying_ledger
+        from harness.execution.recording import Recorder, Recording, ReplayDriver, replaying
+        from harness.runs.session import Drivers
+
+        if self._source is None:
+            if self._options.replay is None:
+                ledger = self._options.root / LEDGER
+                self._source = partial(paying_ledger, ledger), Drivers()
+            else:
+                recording = Recording(self._options.replay)
+                self._source = partial(replaying, recording), Drivers(partial(ReplayDriver, recording))
+            if self._options.record is not None:
+                self._recorder = Recorder()
+        return self._source
 
     def refuse_while_declaring(self) -> None:
         """Raises ClaimError while claims are declared: no model may be asked before all of them are known."""
@@ -107,7 +137,12 @@ class Gating:
 
         if session.strategy(claim.measure.run).stage is Stage.REFERENCE:
             claim = replace(claim, role="report")
-        kind = "cost_at_most" if claim.kind == "at_most" and claim.measure.metric == "cost" else claim.kind
+        costly = claim.measure.metric == "cost"
+        kind = (
+            {"at_most": "cost_at_most", "no_worse": "cost_no_worse"}.get(claim.kind, claim.kind)
+            if costly
+            else claim.kind
+        )
         check_reachable(
             kind,
             claim.bound or 0.0,
@@ -115,7 +150,7 @@ class Gating:
             role=claim.role,
             alpha=claim.alpha,
             assure=claim.assure,
-            cost_max=session.largest_cost(claim.measure) if kind == "cost_at_most" else None,
+            cost_max=session.largest_cost(claim.measure) if costly else None,
         )
         file = session.suite.folder / SUITE_FILE
         self._claims.setdefault(file, {})[claim.test, claim.index] = claim
@@ -172,8 +207,9 @@ class Gating:
         from harness.runs.messages import failure_message
         from harness.runs.settling import settle
 
-        possible = [claim for claim in claims if claim.measure.run not in session.broken]
-        verdicts = settle(possible, session.outcomes, session.largest_cost)
+        unjudged = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
+        possible = [claim for claim in claims if claim not in unjudged]
+        verdicts = settle(possible, session.outcomes, session.largest_cost, self._comparison(file, session).identical)
         for claim, verdict in zip(possible, verdicts, strict=True):
             done = effect(claim.role, str(verdict.status), self.profile)
             blocks = done is Effect.BLOCK
@@ -183,21 +219,79 @@ class Gating:
                 message=failure_message(session, claim, verdict) if blocks else "",
             )
             self._settled.setdefault(file, []).append((claim, verdict, done))
-        for claim in claims:
-            if claim.measure.run in session.broken:
-                self._judged[claim.test, claim.index] = Judged(
-                    label="BROKEN",
-                    blocks=True,
-                    settled=False,
-                    message=f"{claim.measure.run} could not be run: {session.broken[claim.measure.run]}",
-                )
+        told = {why for claim, why in unjudged.items() if claim.measure.run not in session.broken}
+        self._unjudged[file] = sorted(told)
+        for claim, why in unjudged.items():
+            broken = claim.measure.run in session.broken
+            self._judged[claim.test, claim.index] = Judged(
+                label="BROKEN" if broken else "NO BASELINE",
+                blocks=broken or (self.profile == "release" and claim.role != "report"),
+                settled=False,
+                message=why,
+            )
+        self._incomplete[file] = self._comparison(file, session).missing_claims(claims)
+
+    def _why_unjudged(self, file: Path, session: SuiteSession, claim: DeclaredClaim) -> str:
+        run = claim.measure.run
+        if run in session.broken:
+            return f"{run} could not be run: {session.broken[run]}"
+        return self._comparison(file, session).problem(run) if claim.baseline is not None else ""
+
+    def _comparison(self, file: Path, session: SuiteSession) -> Comparison:
+        from harness.runs.comparing import Comparison
+
+        if file not in self._comparisons:
+            self._comparisons[file] = Comparison(session, self._options.root / self.project.reports / "baselines")
+        return self._comparisons[file]
+
+    def note_selection(self, why: str) -> None:
+        """A run of some of the tests is judged, and is no passed gate."""
+        if why not in self._selected:
+            self._selected.append(why)
+
+    def finish(self, *, passed: bool) -> bool:
+        """Accept the run if that was asked for; returns whether the run must count as failed.
+
+        In profile `release` an incomplete gate fails: a selection, or an accepted claim that is no longer made.
+        """
+        if not self._claims:
+            return False
+        incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
+        self._told += [f"INCOMPLETE, not a passed gate: {line}" for line in incomplete]
+        if self._options.accept is None:
+            return bool(incomplete) and self.profile == "release"
+        refused = False
+        for file, session in self._sessions.items():
+            declared = list(self._claims.get(file, {}).values())
+            why = "tests failed" if not passed else "the run is incomplete" if incomplete else ""
+            lines, done = self._comparison(file, session).accept(
+                self._settled.get(file, []),
+                declared,
+                reason=self._options.accept,
+                overrides=self._options.overrides,
+                refusal=why,
+            )
+            self._told += lines
+            refused = refused or not done
+        return refused
 
     def _report(self, write: bool) -> None:
-        from harness.runs.reports import build_report, write_report
+        from harness.runs.reports import Finished, build_report, write_report
 
-        sessions = [(self._sessions[file], self._settled.get(file, [])) for file in self._claims]
-        report = build_report(sessions, root=self._options.root, profile=self.profile)
+        suites = [
+            Finished(
+                session=self._sessions[file],
+                settled=self._settled.get(file, []),
+                unjudged=self._unjudged.get(file, []),
+                incomplete=[*self._selected, *self._incomplete.get(file, [])],
+            )
+            for file in self._claims
+        ]
+        report = build_report(suites, root=self._options.root, profile=self.profile)
         self.verdicts_json = write_report(report, self.report_folder if write else None)
+        if write and self._recorder is not None and self._options.record is not None:
+            self._recorder.write(self._options.record)
+            self._told.append(f"recorded: {self._shown(self._options.record)}")
 
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
@@ -205,7 +299,11 @@ class Gating:
             return []
         from harness.runs.reports import summary_lines
 
-        return [*summary_lines(self.verdicts_json), f"report: {self._shown(self.report_folder / 'report.md')}"]
+        return [
+            *summary_lines(self.verdicts_json),
+            *self._told,
+            f"report: {self._shown(self.report_folder / 'report.md')}",
+        ]
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)

@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,12 +32,22 @@ Settled = tuple[DeclaredClaim, Verdict, Effect]
 _PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
 
-def build_report(sessions: Sequence[tuple[SuiteSession, Sequence[Settled]]], *, root: Path, profile: str) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A suite that has been settled: its verdicts, the claims without one, and what makes its gate incomplete."""
+
+    session: SuiteSession
+    settled: Sequence[Settled]
+    unjudged: Sequence[str]
+    incomplete: Sequence[str]
+
+
+def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
     """Everything that the report files show."""
     return Report(
-        suites=[_suite(session, settled) for session, settled in sessions],
+        suites=[_suite(suite) for suite in suites],
         provenance=Provenance(
-            revision=git_revision(root), versions=_versions(), command="pytest suites/", profile=profile
+            revision=git_revision(root), versions=versions(), command="pytest suites/", profile=profile
         ),
     )
 
@@ -79,7 +90,8 @@ def git_revision(root: Path) -> str:
     return done.stdout.strip()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of Holdfast, Python and the packages that answers may depend on."""
     found = {"holdfast": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -89,7 +101,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _suite(session: SuiteSession, settled: Sequence[Settled]) -> SuiteReport:
+def _suite(finished: Finished) -> SuiteReport:
+    session = finished.session
     suite, task = session.suite, session.task
     runs = {}
     for name, table in session.executed().items():
@@ -112,8 +125,10 @@ def _suite(session: SuiteSession, settled: Sequence[Settled]) -> SuiteReport:
         schema_digest=digest(task.schema),
         scoring_version=SCORING_VERSION,
         runs=runs,
-        claims=[_judged(claim, verdict, done) for claim, verdict, done in settled],
+        claims=[_judged(claim, verdict, done) for claim, verdict, done in finished.settled],
         broken=session.broken,
+        unjudged=finished.unjudged,
+        incomplete=finished.incomplete,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -32,25 +32,31 @@ from harness.core.schemas import AnswerSchema
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import OutcomeTable, TableBuilder
 from harness.drivers.registry import make_driver
-from harness.execution.ledger import KeyMaker, Ledger
-from harness.execution.scheduler import Progress, execute
+from harness.execution.ledger import KeyMaker
+from harness.execution.recording import Recorder
+from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.fixtures_io.example_locks import locked_examples
 from harness.fixtures_io.locks import make_lock
 from harness.fixtures_io.suites import SUITE_FILE, Suite
 
+BASELINE = "baseline"
+"""The run name of the accepted predictions of the shipped strategy."""
+
 ProgressFor = Callable[[str, int], Progress]
+StoreFor = Callable[[str], AbstractContextManager[Store]]
 
 
 class Drivers:
     """The drivers of one process, made at first use, one per adapter."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Adapter], RemoteDriver | BatchDriver] = make_driver) -> None:
+        self._make = make
         self._made: dict[str, RemoteDriver | BatchDriver] = {}
         self._identities: dict[str, Mapping[str, str]] = {}
 
     def get(self, adapter: Adapter) -> RemoteDriver | BatchDriver:
         if adapter.file not in self._made:
-            self._made[adapter.file] = make_driver(adapter)
+            self._made[adapter.file] = self._make(adapter)
         return self._made[adapter.file]
 
     def identity(self, adapter: Adapter) -> Mapping[str, str]:
@@ -63,15 +69,23 @@ class SuiteSession:
     """Answers and outcomes of one suite. Strategies run when `execute` or a measure first needs them."""
 
     def __init__(
-        self, suite: Suite, *, ledger: Path, drivers: Drivers, progress: ProgressFor = lambda run, total: Progress()
+        self,
+        suite: Suite,
+        *,
+        store: StoreFor,
+        drivers: Drivers,
+        progress: ProgressFor = lambda run, total: Progress(),
+        recorder: Recorder | None = None,
     ) -> None:
         self.suite = suite
         self.task = suite.fixture.task
-        self._ledger_path = ledger
+        self._store = store
+        self._recorder = recorder
         self._drivers = drivers
         self._progress = progress
         self._tables: dict[str, OutcomeTable] = {}
         self._prompts: dict[str, Prompt] = {}
+        self._stored: set[str] = set()
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
@@ -170,6 +184,14 @@ class SuiteSession:
                 raise DeclarationError([problem]) from error
         return Scorer(self.task, parse_mode=strategy.parse, validator=validator, review_below=strategy.review_below)
 
+    def set_baseline(self, table: OutcomeTable) -> None:
+        """The outcomes that measures of the run BASELINE are computed from."""
+        self._tables[BASELINE] = table
+
+    def all_stored(self, run: str) -> bool:
+        """Whether every answer of an executed run came from the ledger."""
+        return run in self._stored
+
     def table(self, run: str) -> OutcomeTable:
         """The outcomes of a run, which is executed if it was not. Raises DriverError if its model can't be had."""
         if run in self.broken:
@@ -189,11 +211,13 @@ class SuiteSession:
 
             requests = render(strategy, self.prompt(run), self.cases)
             try:
-                self._execute(run, requests, len(self.cases) * strategy.repeats, sink)
+                counts = self._execute(run, requests, len(self.cases) * strategy.repeats, sink)
             except HoldfastError as error:
                 self.broken[run] = str(error)
                 raise
             self._tables[run] = builder.finish()
+            if not (counts.answered or counts.failed):
+                self._stored.add(run)
         return self._tables[run]
 
     def executed(self) -> dict[str, OutcomeTable]:
@@ -244,16 +268,30 @@ class SuiteSession:
             clusters=tuple(case_id for case_id, _ in measure.variants),
         )
 
-    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Callable[..., None]) -> None:
+    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> Progress:
         adapter = self.adapter(run)
         progress = self._progress(run, total)
-        with Ledger(self._ledger_path) as ledger, ledger.paying(f"{self.suite.name}/{run}"):
+        identity = self._drivers.identity(adapter)
+        keys = KeyMaker(adapter.driver, identity)
+        if self._recorder is not None:
+            self._recorder.add_identity(adapter.name, identity)
+            sink = self._recording_sink(self._recorder, keys, sink)
+        with self._store(f"{self.suite.name}/{run}") as store:
             execute(
                 requests,
                 driver=self._drivers.get(adapter),
-                keys=KeyMaker(adapter.driver, self._drivers.identity(adapter)),
-                ledger=ledger,
+                keys=keys,
+                ledger=store,
                 limits=adapter.limits,
                 sink=sink,
                 progress=progress,
             )
+        return progress
+
+    @staticmethod
+    def _recording_sink(recorder: Recorder, keys: KeyMaker, sink: Sink) -> Sink:
+        def both(request: Request, reply: Response | Failure) -> None:
+            recorder.add(keys.key(request), reply)
+            sink(request, reply)
+
+        return both

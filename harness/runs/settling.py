@@ -16,13 +16,20 @@ def settle(
     claims: Sequence[DeclaredClaim],
     outcomes: Callable[[Measure], Outcomes],
     largest_cost: Callable[[Measure], float],
+    identical: Callable[[str], bool] = lambda run: False,
 ) -> list[Verdict]:
-    """The verdicts of all claims of one suite, in their order, settled as one family."""
-    return gate.settle([_claim(claim, outcomes, largest_cost) for claim in claims])
+    """The verdicts of all claims of one suite, in their order, settled as one family.
+
+    `identical` tells of a run whether it is the accepted one, digest and predictions alike.
+    """
+    return gate.settle([_claim(claim, outcomes, largest_cost, identical) for claim in claims])
 
 
 def _claim(
-    claim: DeclaredClaim, outcomes: Callable[[Measure], Outcomes], largest_cost: Callable[[Measure], float]
+    claim: DeclaredClaim,
+    outcomes: Callable[[Measure], Outcomes],
+    largest_cost: Callable[[Measure], float],
+    identical: Callable[[str], bool],
 ) -> Claim:
     values = outcomes(claim.measure)
     name = claim.title
@@ -30,6 +37,22 @@ def _claim(
         return gate.never(values, assure=claim.assure, role=claim.role, alpha=claim.alpha, name=name)
     if claim.bound is None:
         raise ClaimError(f"{claim.test}: {name} has no bound")
+    if claim.kind == "no_worse" and claim.baseline is not None:
+        accepted, same = outcomes(claim.baseline), identical(claim.measure.run)
+        if claim.measure.metric == "cost":
+            return gate.cost_no_worse(
+                values,
+                accepted,
+                claim.bound,
+                cost_max=largest_cost(claim.measure),
+                role=claim.role,
+                alpha=claim.alpha,
+                name=name,
+                identical=same,
+            )
+        return gate.no_worse(
+            values, accepted, claim.bound, role=claim.role, alpha=claim.alpha, name=name, identical=same
+        )
     if claim.kind == "at_least":
         return gate.at_least(values, claim.bound, role=claim.role, alpha=claim.alpha, name=name)
     if claim.measure.metric == "cost":

@@ -23,3 +23,13 @@ def test_critical_slices_get_usable_answers(run, gate, critical_slice):
 
 def test_critical_slices_without_costly_errors(run, gate, critical_slice):
     gate.never(run.costly_errors(slice=critical_slice), role="report")
+
+
+def test_no_regression(run, baseline, gate):
+    gate.no_worse(run.accuracy(), baseline.accuracy(), margin=0.05)
+
+
+def test_critical_categories(run, baseline, gate, critical_slice):
+    gate.no_worse(
+        run.accuracy(slice=critical_slice), baseline.accuracy(slice=critical_slice), margin=0.15, role="guard"
+    )

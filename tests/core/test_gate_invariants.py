@@ -100,12 +100,13 @@ def test_order_and_names_change_nothing(
 @some_examples
 @given(runs(), bounds, generators.integers(2, 5))
 def test_copying_every_repeat_changes_nothing(sides_: tuple[Outcomes, Outcomes], bound: float, times: int) -> None:
-    copied = [
+    candidate, baseline = (
         Outcomes(values=np.tile(side.values, (1, times)), case_ids=side.case_ids, clusters=side.clusters)
         for side in sides_
-    ]
-    for claims in (claims_on(*sides_, bound), [no_worse(*sides_, bound, role="guard")]):
-        more = claims_on(*copied, bound) if len(claims) > 1 else [no_worse(copied[0], copied[1], bound, role="guard")]
+    )
+    once, copied = claims_on(*sides_, bound), claims_on(candidate, baseline, bound)
+    alone, alone_copied = no_worse(*sides_, bound, role="guard"), no_worse(candidate, baseline, bound, role="guard")
+    for claims, more in ((once, copied), ([alone], [alone_copied])):
         for before, after in zip(settle(claims), settle(more), strict=True):
             assert (before.status, before.rule, before.drift) == (after.status, after.rule, after.drift)
             assert (before.lower, before.upper) == (after.lower, after.upper)

@@ -30,7 +30,7 @@ def test_values_are_a_read_only_copy() -> None:
 
 def test_arguments_are_keyword_only() -> None:
     with pytest.raises(TypeError):
-        Outcomes([1, 0], ["a", "b"])  # type: ignore[call-arg,misc]
+        Outcomes([1, 0], ["a", "b"])  # type: ignore[call-arg]
 
 
 def test_ids_become_strings() -> None:
@@ -65,7 +65,7 @@ def test_no_cases_are_possible_outcomes() -> None:
 
 
 def test_cases_with_any_missing_answer_are_named_in_order() -> None:
-    values = [[1, 0], [np.nan, 1], [1, 1], [0, np.nan]]
+    values = np.array([[1, 0], [np.nan, 1], [1, 1], [0, np.nan]])
     assert Outcomes(values=values, case_ids=["d", "c", "b", "a"]).missing_ids == ("a", "c")
 
 

@@ -266,6 +266,16 @@ def test_chat_messages_are_system_then_pairs_of_examples_then_the_case():
     assert all(set(m) == {"role", "content"} for m in messages)
 
 
+def test_letters_of_any_language_reach_the_model_as_they_are():
+    schema = AnswerSchema({"properties": {"größe": {"enum": ["groß", "小"]}}})
+    prompt = make_prompt("Wähle.", schema, [({"text": "café"}, {"größe": "小"})])
+    request = Request(prompt=prompt, case_id="a", repeat=0, inputs={"text": "naïve"}, settings=Settings())
+    texts = [message["content"] for message in chat_messages(request)]
+    assert '"größe": {"enum": ["groß", "小"]}' in texts[0]
+    assert "café" not in texts[0]  # by default, examples are messages of their own
+    assert texts[1:] == ["café", '{"größe": "小"}', "naïve"]
+
+
 def test_the_system_message_is_the_instructions_then_the_schema():
     prompt = make_prompt("Decide.\n", SCHEMA)
     text = system_text(prompt)

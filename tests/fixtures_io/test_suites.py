@@ -34,6 +34,7 @@ def test_a_suite_holds_its_task_strategies_adapters_and_prompts(load, root):
     assert suite.fixture.task.name == "tickets"
     assert list(suite.strategies) == ["base", "tuned"]
     assert list(suite.adapters) == ["rules"]
+    assert suite.strategies["base"].repeats == 1
     assert suite.prompts == {"prompts/base.md": (root / "suites/tickets/prompts/base.md").read_text("utf-8")}
 
 
@@ -161,6 +162,9 @@ def test_a_task_may_be_a_path_beside_the_suite(load, edit, root):
     assert load().fixture.folder == root / "suites/tickets/data"
     edit(SUITE, "task: ./data", "task: ../tickets/data")
     assert load().fixture.folder == root / "suites/tickets/data"
+    (root / "suites/tickets/data").rename(root / "suites/tickets/prompts/data")
+    edit(SUITE, "task: ../tickets/data", "task: prompts/data")
+    assert load().fixture.folder == root / "suites/tickets/prompts/data"
 
 
 def test_a_fixture_that_is_not_imported_yet_is_missing_with_its_command(load, edit):

@@ -66,6 +66,11 @@ def test_strategies_that_could_not_run_are_named_with_the_reason():
     assert suite["broken"] == {"gpt": "no key"}
 
 
+def test_what_keeps_a_suite_from_being_judged_whole_is_there():
+    (suite,) = strictly(verdicts_json(make(unjudged=("no baseline",), incomplete=["a slice is left out"])))["suites"]
+    assert (suite["unjudged"], suite["incomplete"]) == (["no baseline"], ["a slice is left out"])
+
+
 def test_equal_inputs_give_equal_bytes_without_time_or_path():
     one, other = verdicts_json(make()), verdicts_json(make())
     assert one == other

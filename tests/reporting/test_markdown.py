@@ -39,7 +39,7 @@ def rows(text, heading):
         (30, [at_least("one", 0.8), at_least("one", 0.7)], "BLOCKED: 2 claims not met."),
         (30, [at_least("one", 0.8, role="report")], "PASS: no claim blocks, 0 claims met; 1 claim not met or not "),
         (5, [at_least("one", 0.85)], "PASS: no claim blocks, 0 claims met; 1 claim not met or not settled that may no"),
-        (0, [], "NOTHING JUDGED: no claim was made."),
+        (0, [], "NOTHING JUDGED: no claim was settled."),
     ],
 )
 def test_the_decision_comes_first_in_one_sentence(wrong, claims, words):
@@ -51,6 +51,16 @@ def test_a_strategy_that_could_not_run_blocks():
     made = report(suite_report({"good": table(right)}, [at_least("good", 0.8)], broken={"gpt": "no <key>"}))
     assert decision(made) == "BLOCKED: 1 strategy could not be run."
     assert "- `kitchen/gpt` could not be run: no &lt;key&gt;" in report_markdown(made)
+
+
+def test_a_gate_that_was_not_judged_whole_is_no_passed_one():
+    notes = {"incomplete": ["slice `rare` was <left> out"], "unjudged": ["accuracy has no baseline"]}
+    text = page(claims=[at_least("good", 0.8)], **notes)
+    assert text.splitlines()[2].startswith("**INCOMPLETE, not a passed gate: no claim blocks, 1 claim met.**")
+    assert "- slice \\`rare\\` was &lt;left&gt; out" in text.splitlines()
+    assert "- accuracy has no baseline" in text.splitlines()
+    blocked = page({"one": table(wrong_below(30))}, [at_least("one", 0.8)], **notes)
+    assert "**BLOCKED: 1 claim not met.**" in blocked
 
 
 def test_an_unsettled_gate_blocks_in_a_release_and_is_listed_in_both_profiles():

@@ -160,6 +160,8 @@ def suite_report(
             "runs": reports,
             "claims": judged,
             "broken": broken or {},
+            "unjudged": (),
+            "incomplete": (),
             "cost_of": lambda field, expected, given: field_cost(TASK.costs.fields[field], expected, given),
             **changes,
         }

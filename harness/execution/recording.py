@@ -1,0 +1,141 @@
+"""Recorded predictions: all replies of a run in one file, to be judged again without key, GPU, network or model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import LedgerError
+from harness.core.records import Adapter, Failure, Request, Response, Usage
+from harness.execution.ledger import Key, KeyMaker
+
+FORMAT = 1
+_PARTS = ("identity", "prompt", "settings", "inputs", "repeat")
+_MEANING = {
+    "identity": "the model or adapter",
+    "prompt": "the prompt, its examples or the schema",
+    "settings": "decoding or sampling settings",
+    "inputs": "the case's inputs",
+    "repeat": "the number of repeats",
+}
+
+
+class Recorder:
+    """Collects what a run asked and what was answered; writes it sorted, so that equal runs give equal bytes."""
+
+    def __init__(self) -> None:
+        self._identities: dict[str, Mapping[str, str]] = {}
+        self._replies: dict[str, tuple[Key, Response | Failure]] = {}
+
+    def add_identity(self, adapter: str, identity: Mapping[str, str]) -> None:
+        self._identities[adapter] = dict(identity)
+
+    def add(self, key: Key, reply: Response | Failure) -> None:
+        self._replies[key.digest] = key, reply
+
+    def write(self, path: Path) -> None:
+        """Write whole or not at all."""
+        rows: list[dict[str, Any]] = [{"recording": FORMAT, "identities": self._identities}]
+        for digest in sorted(self._replies):
+            key, reply = self._replies[digest]
+            rows.append({"key": asdict(key), type(reply).__name__.lower(): asdict(reply)})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        text = "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+
+class Recording:
+    """A recorded run: its replies by key, and what each adapter said it was."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises LedgerError if the file can't be read as a recording."""
+        self.path = path
+        try:
+            header, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            if header["recording"] != FORMAT:
+                raise ValueError("another format")
+            self.identities: dict[str, dict[str, str]] = header["identities"]
+            self._keys = [Key(**row["key"]) for row in rows]
+            self.replies: dict[str, Response | Failure] = {
+                key.digest: _reply(row) for key, row in zip(self._keys, rows, strict=True)
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"{path} is not a recording ({error!r}); make one with --gate-record {path}") from error
+
+    def identity(self, adapter: Adapter) -> dict[str, str]:
+        """What the adapter was when it was recorded. Raises LedgerError for one that was not."""
+        if adapter.name not in self.identities:
+            known = ", ".join(sorted(self.identities))
+            raise LedgerError(f"{self.path} holds nothing of the adapter {adapter.name}; it holds: {known}")
+        return self.identities[adapter.name]
+
+    def what_changed(self, key: Key) -> str:
+        """The parts in which `key` differs from the nearest recorded one, in words."""
+        nearest = max(self._keys, key=lambda k: sum(getattr(k, p) == getattr(key, p) for p in _PARTS), default=None)
+        if nearest is None:
+            return "the recording is empty"
+        changed = [_MEANING[part] for part in _PARTS if getattr(nearest, part) != getattr(key, part)]
+        return "changed since the recording: " + ", ".join(changed)
+
+
+class ReplayStore:
+    """A recording where a ledger is expected: what it does not hold is not to be had, and nothing is added to it."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._replies = recording.replies
+
+    def get(self, keys: Sequence[Key]) -> dict[str, Response]:
+        found = {key.digest: self._replies.get(key.digest) for key in keys}
+        return {digest: reply for digest, reply in found.items() if isinstance(reply, Response)}
+
+    def put(self, answers: object) -> None:
+        """Never called: a `ReplayDriver` answers nothing."""
+        raise LedgerError("a recording can't be added to")
+
+
+class ReplayDriver:
+    """A `BatchDriver` that repeats recorded failures, and refuses what was not recorded."""
+
+    def __init__(self, recording: Recording, adapter: Adapter) -> None:
+        self._recording = recording
+        self._identity = recording.identity(adapter)
+        self._keys = KeyMaker(adapter.driver, self._identity)
+
+    def identity(self) -> Mapping[str, str]:
+        return self._identity
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
+        return [self._failure(request) for request in requests]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _failure(self, request: Request) -> Failure:
+        key = self._keys.key(request)
+        reply = self._recording.replies.get(key.digest)
+        if isinstance(reply, Failure):
+            return reply
+        what = self._recording.what_changed(key)
+        raise LedgerError(
+            f"{self._recording.path} has no prediction for case {request.case_id}, repeat {request.repeat}: {what}; "
+            "record again with --gate-record"
+        )
+
+
+@contextmanager
+def replaying(recording: Recording, name: str) -> Iterator[ReplayStore]:
+    """The store of one run; nobody has to wait for it."""
+    yield ReplayStore(recording)
+
+
+def _reply(row: Mapping[str, Any]) -> Response | Failure:
+    if "failure" in row:
+        return Failure(**row["failure"])
+    values = dict(row["response"])
+    return Response(usage=Usage(**values.pop("usage")), **values)

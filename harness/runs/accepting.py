@@ -1,0 +1,149 @@
+"""The baseline as a reviewed ratchet: whether it can be compared with, what it still asks for, and when it may move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.core.digests import digest
+from harness.core.metrics import members
+from harness.core.records import Failure, Outcome, Response, Status
+from harness.core.scoring import SCORING_VERSION, Scorer
+from harness.core.tables import STATUSES, OutcomeTable, TableBuilder
+from harness.fixtures_io.baselines import Accepted, Baseline
+from harness.runs.declared import DeclaredClaim
+from harness.runs.session import SuiteSession
+
+_STRENGTH = {"report": 0, "guard": 1, "gate": 2}
+_UNUSABLE = Failure(kind="accepted", message="no usable answer in the baseline")
+
+
+def not_comparable(baseline: Baseline, session: SuiteSession, repeats: int) -> str:
+    """Why a baseline can't be compared with a run of `repeats` answers per case; "" if it can."""
+    now = {"holdout": session.holdout_digest, "schema": digest(session.task.schema), "scoring": SCORING_VERSION}
+    changed = [name for name, value in now.items() if baseline.header[name] != value]
+    if changed:
+        return f"not comparable: another {' and '.join(changed)} than when it was accepted"
+    if baseline.repeats != repeats:
+        return f"not comparable: accepted with {baseline.repeats} answers per case, run with {repeats}"
+    return ""
+
+
+def baseline_table(baseline: Baseline, session: SuiteSession, scorer: Scorer) -> OutcomeTable:
+    """The outcomes of the accepted predictions under today's costs."""
+    builder = TableBuilder(
+        cases=session.cases,
+        repeats=baseline.repeats,
+        decision_fields=session.task.decision_fields,
+        largest_cost=scorer.costs.largest(case.expected for case in session.cases),
+    )
+    for case in session.cases:
+        accepted = baseline.cases.get(case.id)
+        for repeat in range(baseline.repeats if accepted else 0):
+            assert accepted is not None
+            answer, status = accepted.answers[repeat], Status(accepted.statuses[repeat])
+            if answer is None:
+                outcome = scorer.score(case, repeat, _UNUSABLE)
+                outcome = replace(outcome, status=status, problem=accepted.problems[repeat])
+            else:
+                outcome = _reviewed(scorer.judge(case, repeat, answer), status, scorer)
+            builder.add(outcome, Response(text="") if answer is not None else _UNUSABLE)
+    return builder.finish()
+
+
+def _reviewed(outcome: Outcome, status: Status, scorer: Scorer) -> Outcome:
+    if status is not Status.REVIEW:
+        return outcome
+    return replace(outcome, status=Status.REVIEW, cost=scorer.costs.review)
+
+
+def claim_row(claim: DeclaredClaim) -> dict[str, Any]:
+    """A claim as the baseline stores it."""
+    return {
+        "kind": claim.kind,
+        "metric": claim.measure.metric,
+        "slice": claim.measure.slice,
+        "field": claim.measure.field,
+        "bound": claim.bound,
+        "role": claim.role,
+        "alpha": claim.alpha,
+    }
+
+
+def missing_claims(accepted: Sequence[Mapping[str, Any]], declared: Sequence[DeclaredClaim]) -> Iterator[str]:
+    """The accepted claims that are no longer made, or only in a weaker form, each in words."""
+    now = [claim_row(claim) for claim in declared]
+    for old in accepted:
+        same = [new for new in now if all(new[k] == old[k] for k in ("kind", "metric", "slice", "field"))]
+        title = f"{old['kind']} {old['metric']}" + (f" on {old['slice']}" if old["slice"] else "")
+        if not same:
+            yield f"{title}: accepted, and not made now"
+        elif not any(_as_strict(new, old) for new in same):
+            yield f"{title}: looser than accepted ({_terms(same[0])} instead of {_terms(old)})"
+
+
+def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    if _STRENGTH[new["role"]] < _STRENGTH[old["role"]] or new["alpha"] > old["alpha"]:
+        return False
+    if old["bound"] is None:
+        return True
+    return bool(new["bound"] >= old["bound"] if old["kind"] == "at_least" else new["bound"] <= old["bound"])
+
+
+def _terms(row: Mapping[str, Any]) -> str:
+    bound = "none" if row["bound"] is None else f"{row['bound']:g}"
+    return f"{row['role']} {bound} at alpha {row['alpha']:g}"
+
+
+def worsened_slices(old: OutcomeTable, new: OutcomeTable, session: SuiteSession) -> list[str]:
+    """The critical slices on which fewer answers are right than in the accepted baseline."""
+    correct = STATUSES.index(Status.CORRECT)
+    worse = []
+    for part in session.task.slices:
+        keep = members(session.cases, part)
+        before, after = ((table.status[keep] == correct).mean() if keep.any() else 0.0 for table in (old, new))
+        if part.critical and after < before:
+            worse.append(part.name)
+    return worse
+
+
+def new_baseline(
+    session: SuiteSession,
+    run: str,
+    *,
+    reason: str,
+    claims: Sequence[DeclaredClaim],
+    revision: str,
+    versions: Mapping[str, str],
+    overrides: Sequence[str],
+    today: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Baseline:
+    """What `run` answered, with everything that says under which circumstances it was accepted."""
+    table = session.table(run)
+    header = {
+        "suite": session.suite.name,
+        "strategy": run,
+        "reason": reason,
+        "date": today().date().isoformat(),
+        "revision": revision,
+        "versions": dict(versions),
+        "holdout": session.holdout_digest,
+        "schema": digest(session.task.schema),
+        "scoring": SCORING_VERSION,
+        "digest": session.digest(run),
+        "identity": dict(session.identity(run)),
+        "repeats": table.shape[1],
+        "claims": [claim_row(claim) for claim in claims if claim.measure.run == run],
+        "overrides": list(overrides),
+    }
+    cases = {
+        case_id: Accepted(
+            tuple(table.answers[row]),
+            tuple(str(STATUSES[code]) for code in table.status[row].tolist()),
+            tuple(table.problems[row]),
+        )
+        for row, case_id in enumerate(table.case_ids)
+    }
+    return Baseline(header=header, cases=cases)

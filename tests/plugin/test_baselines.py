@@ -1,0 +1,167 @@
+"""The accepted baseline: comparing with it, what it still asks for, and when it may move."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SUITE = """
+def test_accuracy(run, gate):
+    gate.at_least(run.accuracy(), run.threshold("accuracy"))
+
+def test_no_regression(run, baseline, gate):
+    gate.no_worse(run.accuracy(), baseline.accuracy(), margin=0.05)
+
+def test_critical(run, baseline, gate, critical_slice):
+    gate.no_worse(run.accuracy(slice=critical_slice), baseline.accuracy(slice=critical_slice), margin=0.2, role="guard")
+"""
+
+
+@pytest.fixture
+def accepted(project):
+    """A project whose shipped strategy answers everything right and was accepted."""
+    project.suite(SUITE)
+    result = project.run("--gate-accept", "first release")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*accepted, fruit/good: *good.jsonl*"])
+    return project
+
+
+def lines(project):
+    return (project.root / "reports/baselines/fruit/good.jsonl").read_text().splitlines()
+
+
+def test_a_missing_baseline_is_reported_and_blocks_a_release(project):
+    project.suite(SUITE)
+    result = project.run()
+    assert result.ret == 0
+    assert "no baseline yet" in project.report()
+    result = project.run("--gate-profile", "release")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*no baseline yet*pytest suites/ --gate-accept*"])
+
+
+def test_the_baseline_is_a_line_per_case_behind_a_header(accepted):
+    header, *rows = [json.loads(line) for line in lines(accepted)]
+    assert header["reason"] == "first release"
+    assert {"date", "revision", "versions", "holdout", "schema", "scoring", "digest", "claims"} <= set(header)
+    assert [row["case"] for row in rows] == sorted(row["case"] for row in rows)
+    assert rows[0] == {"case": "c0000", "answers": [{"kind": "apple"}], "statuses": ["correct"]}
+
+
+def test_an_unchanged_strategy_is_identical_and_passes_every_margin(accepted):
+    result = accepted.run()
+    result.assert_outcomes(passed=3)
+    paired = [claim for claim in accepted.claims if claim["kind"] == "no_worse"]
+    assert {(claim["status"], claim["rule"]) for claim in paired} == {("PASS", "identical")}
+
+
+def test_a_regression_blocks_and_names_what_was_lost(accepted):
+    accepted.adapter("good", wrong=30)
+    result = accepted.run()
+    result.stdout.fnmatch_lines(["*FAIL: good, accuracy*", "*lost 30 cases, gained 0 of 200*"])
+    (claim,) = [c for c in accepted.claims if c["kind"] == "no_worse" and c.get("slice") is None]
+    assert (claim["status"], claim["losses"], claim["gains"]) == ("FAIL", 30, 0)
+
+
+def test_a_regression_in_a_critical_slice_blocks_by_itself(accepted):
+    accepted.adapter("good", broken=0)
+    model = (accepted.root / "adapters/model.py").read_text()
+    accepted.write(
+        "adapters/model.py", model.replace("if int(number) < wrong:", 'if kind == "quince" and int(number) < 192:')
+    )
+    result = accepted.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*FAIL: good, accuracy on slice rare*"])
+
+
+def test_a_candidate_is_compared_with_the_shipped_predictions(accepted):
+    accepted.strategies(fair="candidate", bad="reference", good="shipped")
+    result = accepted.run()
+    assert result.ret == 1
+    found = {(c["run"], c.get("slice")): (c["status"], c["effect"]) for c in accepted.claims if c["kind"] == "no_worse"}
+    assert found["fair", None] == ("FAIL", "block")
+    assert found["bad", None] == ("FAIL", "warn")
+    assert found["good", None] == ("PASS", "pass")
+
+
+def test_a_removed_or_loosened_claim_makes_the_gate_incomplete(accepted):
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.10"))
+    result = accepted.run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*INCOMPLETE, not a passed gate: *no_worse accuracy: looser than accepted*0.1*0.05*"])
+    assert accepted.run("--gate-profile", "release").ret == 1
+    accepted.suite(SUITE.partition("def test_critical")[0])
+    accepted.run().stdout.fnmatch_lines(["*no_worse accuracy on rare: accepted, and not made now*"])
+    assert "INCOMPLETE, not a passed gate" in accepted.report()
+
+
+@pytest.mark.parametrize("selection", [("-k", "regression"), ("suites/fruit/test_fruit.py::test_accuracy",)])
+def test_a_selection_is_never_a_passed_gate(accepted, selection):
+    result = accepted.pytester.runpytest_inprocess(*(("suites",) if selection[0] == "-k" else ()), *selection)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*INCOMPLETE, not a passed gate*"])
+    before = lines(accepted)
+    result = accepted.pytester.runpytest_inprocess(
+        *(("suites",) if selection[0] == "-k" else ()), *selection, "--gate-accept", "no"
+    )
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*not accepted, fruit/good: the run is incomplete*"])
+    assert lines(accepted) == before
+
+
+def test_a_failing_or_inconclusive_run_is_not_accepted(accepted):
+    before = lines(accepted)
+    accepted.adapter("good", wrong=60)
+    accepted.run("--gate-accept", "worse").stdout.fnmatch_lines(["*not accepted, fruit/good: tests failed*"])
+    accepted.adapter("good", wrong=1)
+    accepted.strategies(thresholds="{accuracy: 0.98}", good="shipped")
+    result = accepted.run("--gate-accept", "unsure")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*not accepted, fruit/good: 1 gate claims are not PASS*"])
+    assert lines(accepted) == before
+
+
+def test_a_worse_critical_slice_needs_an_override_that_is_recorded(accepted):
+    model = (accepted.root / "adapters/model.py").read_text()
+    accepted.write("adapters/model.py", model.replace("if int(number) < wrong:", "if int(number) == 199:"))
+    result = accepted.run("--gate-accept", "one quince less")
+    result.stdout.fnmatch_lines(["*critical slices got worse: rare; to accept that, add: --gate-override-slice rare*"])
+    result = accepted.run("--gate-accept", "one quince less", "--gate-override-slice", "rare")
+    assert result.ret == 0
+    assert json.loads(lines(accepted)[0])["overrides"] == ["rare"]
+
+
+def test_a_baseline_of_other_cases_is_not_compared(accepted):
+    accepted.holdout([("apple", 90), ("pear", 90), ("quince", 20)])
+    accepted.freeze()
+    result = accepted.run("--gate-profile", "release")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*not comparable: another holdout than when it was accepted*"])
+
+
+def test_other_repeats_are_not_compared(accepted):
+    assert "run with 2" in accepted.run("--gate-repeats", "2", "--gate-profile", "release").stdout.str()
+
+
+def test_a_damaged_baseline_says_what_to_do(accepted):
+    path = accepted.root / "reports/baselines/fruit/good.jsonl"
+    path.write_text(path.read_text()[:-30])
+    assert "is not a baseline" in accepted.run().stdout.str()
+
+
+def test_a_new_policy_is_applied_to_accepted_predictions(accepted):
+    accepted.suite(
+        """
+        def test_cost(run, baseline, gate):
+            gate.no_worse(run.cost(), baseline.cost(), margin=2.0, role="report")
+        """
+    )
+    calls = accepted.calls
+    task = accepted.root / "fixtures/fruit/task.yaml"
+    task.write_text(task.read_text().replace("default: 4", "default: 7"))
+    accepted.run()
+    assert accepted.calls == calls
+    (claim,) = accepted.claims
+    assert claim["estimate"] == 0.0
