@@ -163,7 +163,6 @@ class Limits:
 
     concurrency: int = 8
     requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
     timeout_s: float = 60.0
     retries: int = 4
 
