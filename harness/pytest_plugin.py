@@ -283,6 +283,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         gating = _gating(config)
         if any("::" in argument or argument.endswith(".py") for argument in config.args):
             gating.note_selection("only some tests were asked for")
+        last_failed = config.pluginmanager.get_plugin("lfplugin")
+        if getattr(config.option, "lf", False) and getattr(last_failed, "lastfailed", None):
+            gating.note_selection("only tests that failed before were run")
         gating.declaring = True
         for item, following in zip(items, [*items[1:], None], strict=True):
             for report in runtestprotocol(item, log=False, nextitem=following):
@@ -292,7 +295,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             item.user_properties.clear()
         gating.declaring = False
         worker = getattr(config, "workerinput", {}).get("workerid", "")
-        gating.execute_and_settle(progress=not worker, write=worker in ("", "gw0"))
+        gating.execute_and_settle(worker=worker)
         if worker:
             config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
     return (yield)

@@ -102,6 +102,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield from _unusable(suite)
     yield from _slices(suite)
     yield from _claims(suite)
+    yield from _changes(suite, natural)
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)
     yield from _worst(suite, shown)
@@ -236,6 +237,30 @@ def _asked(claim: JudgedClaim) -> str:
         return "none"
     sign = "≥" if claim.kind == "at_least" else "≤"
     return f"{sign} {claim.bound:g}"
+
+
+def _changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
+    """Which natural cases each run answers otherwise than the accepted baseline, right or wrong."""
+    if suite.baseline is None:
+        return
+    was = (suite.baseline.status == STATUSES.index(Status.CORRECT)).all(axis=1)
+    yield "### Changed since the baseline"
+    yield ""
+    rows, lost_cases = [], []
+    for name, run in suite.runs.items():
+        if run.strategy.stage is Stage.REFERENCE:
+            continue
+        now = (run.table.status == STATUSES.index(Status.CORRECT)).all(axis=1)
+        lost, gained = was & ~now & natural, ~was & now & natural
+        rows.append([f"`{name}`", str(int(lost.sum())), str(int(gained.sum()))])
+        lost_cases += [(name, row, cost) for row, cost in dearest_errors(run.table, lost, WORST)]
+    yield from _table(["strategy", "lost", "gained"], rows)
+    for name, row, cost in lost_cases:
+        case = suite.cases[row]
+        yield f"- lost by `{name}`: `{case.id}`, cost {cost:g}: {_difference(suite, name, row)}"
+        yield f"  > {markdown_text(inputs_text(case.inputs))}"
+    if lost_cases:
+        yield ""
 
 
 def _most_important(suite: SuiteReport) -> str:

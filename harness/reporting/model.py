@@ -45,6 +45,7 @@ class SuiteReport:
     """One suite: its runs in declared order, its settled claims, and what keeps it from being judged whole.
 
     `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, both in words.
+    `baseline` holds the accepted outcomes, if there are comparable ones.
     """
 
     name: str
@@ -58,6 +59,7 @@ class SuiteReport:
     broken: Mapping[str, str]
     unjudged: Sequence[str]
     incomplete: Sequence[str]
+    baseline: OutcomeTable | None
     cost_of: Callable[[str, object, object], float]
     attribution: str = ""
 

@@ -183,10 +183,19 @@ class Gating:
             )
         return self._judged[key]
 
-    def execute_and_settle(self, *, progress: bool, write: bool) -> None:
-        """Run every strategy that a claim needs, settle each suite, and write the report."""
+    def execute_and_settle(self, *, worker: str) -> None:
+        """Run every strategy that a claim needs, settle each suite, and write the report.
+
+        `worker` names the xdist worker that this process is, "" for none: the first writes for all, none shows
+        progress, and all stop with the process that started them.
+        """
         if self._broken:
             return
+        progress, write = not worker, worker in ("", "gw0")
+        if worker:
+            from harness.execution.parent import stop_with_parent
+
+            stop_with_parent()
         self._show_progress = progress
         for file, claims in self._claims.items():
             session = self._sessions[file]
@@ -200,7 +209,7 @@ class Gating:
                     session.table(run)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
-            self._settle(file, session, list(claims.values()))
+            self._settle(file, session, [claims[key] for key in sorted(claims)])
         self._report(write)
 
     def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> None:

@@ -129,6 +129,7 @@ def _suite(finished: Finished) -> SuiteReport:
         broken=session.broken,
         unjudged=finished.unjudged,
         incomplete=finished.incomplete,
+        baseline=session.baseline,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
     )

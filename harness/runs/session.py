@@ -188,6 +188,11 @@ class SuiteSession:
         """The outcomes that measures of the run BASELINE are computed from."""
         self._tables[BASELINE] = table
 
+    @property
+    def baseline(self) -> OutcomeTable | None:
+        """The outcomes of the accepted predictions, if there are comparable ones."""
+        return self._tables.get(BASELINE)
+
     def all_stored(self, run: str) -> bool:
         """Whether every answer of an executed run came from the ledger."""
         return run in self._stored

@@ -60,7 +60,16 @@ def test_an_unchanged_strategy_is_identical_and_passes_every_margin(accepted):
 def test_a_regression_blocks_and_names_what_was_lost(accepted):
     accepted.adapter("good", wrong=30)
     result = accepted.run()
-    result.stdout.fnmatch_lines(["*FAIL: good, accuracy*", "*lost 30 cases, gained 0 of 200*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*FAIL: good, accuracy*",
+            "*lost 30 cases, gained 0 of 200*",
+            "*lost since the baseline (30), dearest first*",
+            "*c0000 (cost 4): apple 0*",
+            "*kind: expected apple, before apple, now answered pear*",
+        ]
+    )
+    assert "- lost by `good`: `c0000`" in accepted.report()
     (claim,) = [c for c in accepted.claims if c["kind"] == "no_worse" and c.get("slice") is None]
     assert (claim["status"], claim["losses"], claim["gains"]) == ("FAIL", 30, 0)
 

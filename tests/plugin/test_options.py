@@ -39,7 +39,7 @@ def test_several_adapters_run_side_by_side(project):
     project.suite(ACCURACY)
     project.write("suites/fruit/strategies.yaml", ONE.format(adapters="adapters: [good, fair]"))
     project.run().assert_outcomes(passed=2)
-    assert [claim["run"] for claim in project.claims] == ["one@good", "one@fair"]
+    assert [claim["run"] for claim in project.claims] == ["one@fair", "one@good"]
 
 
 def test_repeats_ask_each_case_again(project):

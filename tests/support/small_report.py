@@ -162,6 +162,7 @@ def suite_report(
             "broken": broken or {},
             "unjudged": (),
             "incomplete": (),
+            "baseline": None,
             "cost_of": lambda field, expected, given: field_cost(TASK.costs.fields[field], expected, given),
             **changes,
         }

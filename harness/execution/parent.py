@@ -1,0 +1,25 @@
+"""A worker that pays for answers stops when the process that started it is gone."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import threading
+import time
+
+POLL_S = 0.2
+
+
+def stop_with_parent() -> None:
+    """From now on, interrupt this process's main thread, as Ctrl-C would, once its parent has ended.
+
+    What was answered is then committed as in any interrupted run.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_S)
+        _thread.interrupt_main()
+
+    threading.Thread(target=watch, name="holdfast-parent", daemon=True).start()
