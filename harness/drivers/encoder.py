@@ -71,9 +71,9 @@ class EncoderDriver:
     def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
         if not requests:
             return []
-        started = time.perf_counter()
         texts = [inputs_text(r.inputs) for r in requests]
         vectors = self.encoder.embed(texts)
+        started = time.perf_counter()
         tokens = self.encoder.count_tokens(texts)
         answers = [self._answer(request, vector) for request, vector in zip(requests, vectors, strict=True)]
         each = (time.perf_counter() - started) / len(requests)
@@ -81,11 +81,11 @@ class EncoderDriver:
             Response(
                 text=text,
                 usage=Usage(input_tokens=count),
-                latency_s=each,
+                latency_s=self.encoder.seconds(text_asked) + each,
                 confidence=confidence,
                 provider_model=self._name,
             )
-            for (text, confidence), count in zip(answers, tokens, strict=True)
+            for text_asked, (text, confidence), count in zip(texts, answers, tokens, strict=True)
         ]
 
     def close(self) -> None:
