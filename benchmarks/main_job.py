@@ -24,7 +24,7 @@ from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "main_job.md"
-TURNS = 9
+TURNS = 15
 COPIED = ("adapters", "fixtures/support_tickets", "suites", "conftest.py", "pyproject.toml")
 
 
