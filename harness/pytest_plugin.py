@@ -53,10 +53,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "holdfast: tests that Holdfast parametrized over strategies")
-
-
 def _gating(config: pytest.Config) -> Gating:
     """The state of this process, made when the first suite is met, so that other projects pay nothing."""
     if GATING not in config.stash:
