@@ -110,10 +110,10 @@ def test_nothing_is_asked_for_no_requests(ledger):
 
 @pytest.mark.parametrize("concurrency", [1, 3, 16])
 def test_no_more_requests_are_under_way_than_the_limit_allows(ledger, concurrency):
-    with ChatServer(lambda call: answer("{}", delay_s=0.02)) as server:
-        run(server.base_url, ledger, requests(8 * concurrency), concurrency=concurrency)
+    with ChatServer(lambda call: answer("{}", delay_s=0.15)) as server:
+        run(server.base_url, ledger, requests(4 * concurrency), concurrency=concurrency)
     assert server.most_at_once == concurrency
-    assert server.count == 8 * concurrency
+    assert server.count == 4 * concurrency
 
 
 def test_requests_per_minute_are_spread_evenly(ledger):
@@ -126,10 +126,8 @@ def test_requests_per_minute_are_spread_evenly(ledger):
     with ChatServer(note) as server:
         started = time.monotonic()
         run(server.base_url, ledger, requests(9), requests_per_minute=1200)  # one in 0.05 s
-    gaps = [later - before for before, later in itertools.pairwise(arrivals)]
     assert len(arrivals) == 9
-    assert arrivals[-1] - started >= 8 * 0.05
-    assert sum(gap > 0.025 for gap in gaps) >= 6, gaps
+    assert all(arrived - started >= turn * 0.05 for turn, arrived in enumerate(arrivals)), arrivals
 
 
 def test_progress_counts_every_request_once(ledger):

@@ -26,7 +26,11 @@ def test_workers_stop_with_the_process_that_started_them(project):
     with subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         assert wait_for(lambda: project.calls >= 3, 60)
         os.kill(running.pid, signal.SIGKILL)
-    time.sleep(1.0)
-    stopped_at = project.calls
-    time.sleep(1.5)
-    assert project.calls == stopped_at < 200
+
+    def quiet():
+        seen = project.calls
+        time.sleep(1.5)
+        return project.calls == seen
+
+    assert wait_for(quiet, 15)
+    assert project.calls < 200
