@@ -44,7 +44,8 @@ def edit(text: str, kind: str, choice: int) -> str:
     if kind == "name":
         return f"{text}\n\nMy name is {NAMES[choice % len(NAMES)]}."
     if kind == "case":
-        return text.lower() if choice % 2 else text.capitalize()
+        changed = text.lower() if choice % 2 else text.capitalize()
+        return changed if changed.casefold() == text.casefold() else text  # ı would become another letter
     if kind == "white_space":
         return ("\n" * (choice % 3)) + text.replace(". ", ".  ") + " " * (choice % 4)
     return typo(text, choice)

@@ -59,6 +59,7 @@ def test_several_edits_keep_every_word_up_to_its_inner_letters(text, steps):
 
 
 @given(text=TEXTS, kind=st.sampled_from(["case", "white_space"]), choice=CHOICES)
+@example(text="ısı yok", kind="case", choice=0)
 def test_case_and_white_space_add_no_word(text, kind, choice):
     assert words(edit(text, kind, choice)) == words(text)
 
