@@ -50,6 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--gate-record", metavar="FILE", help="write this run's predictions")
     group.addoption("--gate-replay", metavar="FILE", help="judge recorded predictions; no model is asked")
+    group.addoption(
+        "--gate-selftest",
+        action="store_true",
+        help="measure this gate on these predictions: false alarms, and the size of the regressions that it finds",
+    )
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
 
 
@@ -72,6 +77,7 @@ def _gating(config: pytest.Config) -> Gating:
                 overrides=tuple(option.gate_override_slice),
                 record=Path(option.gate_record).absolute() if option.gate_record else None,
                 replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
+                selftest=option.gate_selftest,
             )
         )
     return config.stash[GATING]

@@ -21,6 +21,7 @@ from harness.core.verdicts import Evidence, Measured, Verdict, numbers
 
 __all__ = [
     "Claim",
+    "Evidence",
     "Kind",
     "Measured",
     "Outcomes",
@@ -36,7 +37,9 @@ __all__ = [
     "never",
     "no_worse",
     "settle",
+    "statuses",
     "supported_bound",
+    "weigh",
 ]
 
 _MOST_CASES = 1_000_000
@@ -52,21 +55,28 @@ def settle(claims: Iterable[Claim]) -> list[Verdict]:
     nor that of the cases.
     """
     listed = list(claims)
-    evidence = [_weigh(claim) for claim in listed]
-    decisions: dict[int, Decision] = {}
-    mid_p = _single_primary(listed, evidence)
-    for blocking, correct in ((True, blocking_failures), (False, reported_failures)):
-        members = [i for i, claim in enumerate(listed) if claim.blocks is blocking and evidence[i].outright is None]
-        decisions.update(
-            zip(members, correct([_p_value(listed[i], evidence[i], i == mid_p) for i in members]), strict=True)
-        )
+    evidence = [weigh(claim) for claim in listed]
+    decisions, mid_p = _decisions(listed, evidence)
     return [
         _judged(claim, evidence[i], decisions[i], i == mid_p) if i in decisions else _outright(claim, evidence[i])
         for i, claim in enumerate(listed)
     ]
 
 
-def _weigh(claim: Claim) -> Evidence:
+def statuses(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[VerdictStatus]:
+    """PASS, FAIL or INCONCLUSIVE as `settle` would say, from evidence that was weighed before.
+
+    For whoever settles the same family thousands of times with a few claims changed.
+    """
+    decisions, _ = _decisions(claims, evidence)
+    return [
+        _status(known, decisions[i]) if known.outright is None else known.outright.status
+        for i, known in enumerate(evidence)
+    ]
+
+
+def weigh(claim: Claim) -> Evidence:
+    """What the outcomes of one claim say before the other claims are heard."""
     match claim.kind:
         case Kind.AT_LEAST | Kind.AT_MOST:
             return weigh_rate(claim)
@@ -78,6 +88,25 @@ def _weigh(claim: Claim) -> Evidence:
             return weigh_cost(claim)
         case Kind.COST_NO_WORSE:
             return weigh_cost_change(claim)
+
+
+def _decisions(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> tuple[dict[int, Decision], int | None]:
+    """By place, what the correction over all claims says of those with a p-value; and the place of the one by mid-p."""
+    decisions: dict[int, Decision] = {}
+    mid_p = _single_primary(claims, evidence)
+    for blocking, correct in ((True, blocking_failures), (False, reported_failures)):
+        members = [i for i, claim in enumerate(claims) if claim.blocks is blocking and evidence[i].outright is None]
+        decisions.update(
+            zip(members, correct([_p_value(claims[i], evidence[i], i == mid_p) for i in members]), strict=True)
+        )
+    return decisions, mid_p
+
+
+def _status(evidence: Evidence, decision: Decision) -> VerdictStatus:
+    """PASS by the bound, or else FAIL by the p-value, or else INCONCLUSIVE."""
+    if evidence.passes:
+        return VerdictStatus.PASS
+    return VerdictStatus.FAIL if decision.failed else VerdictStatus.INCONCLUSIVE
 
 
 def _single_primary(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> int | None:
@@ -112,18 +141,18 @@ def _outright(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _judged(claim: Claim, evidence: Evidence, decision: Decision, mid_p: bool) -> Verdict:
-    """PASS by the bound, or else FAIL by the p-value, or else INCONCLUSIVE."""
     measured = evidence.measured
     p, level = _p_value(claim, evidence, mid_p).p, decision.decided_at
     p_words = f"{'mid-p' if mid_p else 'p'} = {p:.4g}"
     more_cases = None
-    if evidence.passes:
-        status, rule, reason = VerdictStatus.PASS, evidence.pass_rule, evidence.bound_reason
-    elif decision.failed:
-        status, rule = VerdictStatus.FAIL, Rule.MID_P if mid_p else Rule.EXACT_P
+    status = _status(evidence, decision)
+    if status is VerdictStatus.PASS:
+        rule, reason = evidence.pass_rule, evidence.bound_reason
+    elif status is VerdictStatus.FAIL:
+        rule = Rule.MID_P if mid_p else Rule.EXACT_P
         reason = f"{evidence.bound_reason}, and {p_words} is within the level {level:.4g}"
     else:
-        status, rule = VerdictStatus.INCONCLUSIVE, Rule.UNDECIDED
+        rule = Rule.UNDECIDED
         reason = f"{evidence.bound_reason}, and {p_words} is above the level {level:.4g}"
         more_cases = _more_cases(evidence, level, mid_p)
     return Verdict(

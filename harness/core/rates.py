@@ -85,6 +85,23 @@ def binomial_p_above(k: float, n: float, ceiling: float) -> float:
     return 1.0 if occurrences == 0 else float(scipy.special.betainc(occurrences, trials - occurrences + 1, rate))
 
 
+def quantile_ranks(n: int, share: float, confidence: float) -> tuple[int, int, int]:
+    """Which of `n` sorted values, counted from 0, are (lower limit, estimate, upper limit) of their `share` quantile.
+
+    `n` of at least 1; `share` and `confidence` in (0, 1). The limits hold for any distribution; where `n` is too small
+    for the confidence they are the first and last value. Raises ValueError outside these ranges. Source: order
+    statistics, Conover 1999, section 3.2.
+    """
+    from scipy.stats import binom
+
+    if check.count("n", n) < 1:
+        raise ValueError("n must be at least 1")
+    q = check.open_probability("share", share)
+    tail = (1 - check.open_probability("confidence", confidence)) / 2
+    low, high = int(binom.ppf(tail, n, q)) - 1, int(binom.ppf(1 - tail, n, q))
+    return max(low, 0), min(math.ceil(q * n), n) - 1, min(high, n - 1)
+
+
 def zero_failures_upper(n: int, alpha: float) -> float:
     """What `n` cases without a failure do not exclude: the upper bound 1 - alpha^(1/n) of the failure rate.
 

@@ -19,6 +19,7 @@ from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.selftest import selftest_markdown
 
 CONFIDENCE = 0.95
 WORST = 8
@@ -102,6 +103,8 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield from _unusable(suite)
     yield from _slices(suite)
     yield from _claims(suite)
+    if suite.selftest is not None:
+        yield from selftest_markdown(suite.selftest)
     yield from _changes(suite, natural)
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)

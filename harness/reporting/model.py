@@ -27,6 +27,58 @@ class JudgedClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTest:
+    """How one claim did in the simulations of a self-test; all counts are of `SelfTest.simulations`.
+
+    `false_alarms` are FAILs where the claim just holds (for a change: where nothing changed), `wrong_passes` are PASSes
+    where it just does not; None where the claim promises no such rate. `unchanged_passes` are PASSes of the stored
+    predictions. `sizes` are the smallest regressions that FAILed, one per simulation, sorted, in the unit of the
+    estimate (a rate or a cost); infinite where none did.
+    """
+
+    judged: JudgedClaim
+    false_alarms: int | None
+    wrong_passes: int | None
+    unchanged_passes: int
+    sizes: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantTest:
+    """How often a regression planted in a share of the cases of `run` was blocked: (share, count) by rising share.
+
+    Counts are of `SelfTest.plant_simulations`; shares beyond the first that was always blocked are left out.
+    """
+
+    run: str
+    name: str
+    blocked: Sequence[tuple[float, int]]
+    caught_by: JudgedClaim | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTest:
+    """What simulations on the stored predictions say of the gate of one suite.
+
+    `any_false_alarm` counts the simulations without any change in which a blocking claim FAILed. In the runs `churned`
+    a share `churn` of the cases was made to differ, since the stored predictions are those of the baseline. `broken`
+    are error rates above their level, in words; empty where the gate keeps its promises.
+    """
+
+    simulations: int
+    plant_simulations: int
+    seed: int
+    claims: Sequence[ClaimTest]
+    plants: Sequence[PlantTest]
+    any_false_alarm: int
+    alpha: float
+    churned: Sequence[str]
+    churn: float
+    skipped: Sequence[str]
+    broken: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known."""
 
@@ -62,6 +114,7 @@ class SuiteReport:
     baseline: OutcomeTable | None
     cost_of: Callable[[str, object, object], float]
     attribution: str = ""
+    selftest: SelfTest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

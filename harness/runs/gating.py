@@ -20,6 +20,7 @@ from harness.runs.declared import DeclaredClaim
 if TYPE_CHECKING:
     from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
+    from harness.reporting.model import SelfTest
     from harness.runs.comparing import Comparison
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
@@ -40,6 +41,7 @@ class Options:
     overrides: tuple[str, ...] = ()
     record: Path | None = None
     replay: Path | None = None
+    selftest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class Gating:
         self._incomplete: dict[Path, list[str]] = {}
         self._unjudged: dict[Path, list[str]] = {}
         self._comparisons: dict[Path, Comparison] = {}
+        self._selftests: dict[Path, SelfTest] = {}
         self._told: list[str] = []
         self._source: tuple[StoreFor, Drivers] | None = None
         self._recorder: Recorder | None = None
@@ -210,6 +213,8 @@ class Gating:
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, [claims[key] for key in sorted(claims)])
+            if self._options.selftest:
+                self._self_test(file, session)
         self._report(write)
 
     def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> None:
@@ -240,6 +245,25 @@ class Gating:
             )
         self._incomplete[file] = self._comparison(file, session).missing_claims(claims)
 
+    def _self_test(self, file: Path, session: SuiteSession) -> None:
+        from harness.reporting.selftest import selftest_lines
+        from harness.runs.planting import suite_self_test
+        from harness.runs.reports import judged_claims
+
+        shown: Progress | None = None
+
+        def told(steps: int) -> None:
+            nonlocal shown
+            shown = shown or self._progress(f"self-test of {session.suite.name}", steps)
+            shown.add(answered=1)
+
+        found = suite_self_test(session, judged_claims(self._settled.get(file, [])), told=told)
+        if found is None:
+            self._told.append(f"self-test of {session.suite.name}: no claim that may block was judged")
+        else:
+            self._selftests[file] = found
+            self._told += selftest_lines(session.suite.name, found)
+
     def _why_unjudged(self, file: Path, session: SuiteSession, claim: DeclaredClaim) -> str:
         run = claim.measure.run
         if run in session.broken:
@@ -267,6 +291,8 @@ class Gating:
             return False
         incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
         self._told += [f"INCOMPLETE, not a passed gate: {line}" for line in incomplete]
+        if any(test.broken for test in self._selftests.values()):
+            return True
         if self._options.accept is None:
             return bool(incomplete) and self.profile == "release"
         refused = False
@@ -293,6 +319,7 @@ class Gating:
                 settled=self._settled.get(file, []),
                 unjudged=self._unjudged.get(file, []),
                 incomplete=[*self._selected, *self._incomplete.get(file, [])],
+                selftest=self._selftests.get(file),
             )
             for file in self._claims
         ]

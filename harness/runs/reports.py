@@ -24,7 +24,7 @@ from harness.core.tables import OutcomeTable
 from harness.drivers.pricing import cost_usd
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
-from harness.reporting.model import JudgedClaim, Provenance, Report, RunReport, SuiteReport
+from harness.reporting.model import JudgedClaim, Provenance, Report, RunReport, SelfTest, SuiteReport
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
@@ -40,6 +40,7 @@ class Finished:
     settled: Sequence[Settled]
     unjudged: Sequence[str]
     incomplete: Sequence[str]
+    selftest: SelfTest | None = None
 
 
 def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
@@ -125,28 +126,33 @@ def _suite(finished: Finished) -> SuiteReport:
         schema_digest=digest(task.schema),
         scoring_version=SCORING_VERSION,
         runs=runs,
-        claims=[_judged(claim, verdict, done) for claim, verdict, done in finished.settled],
+        claims=judged_claims(finished.settled),
         broken=session.broken,
         unjudged=finished.unjudged,
         incomplete=finished.incomplete,
         baseline=session.baseline,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
+        selftest=finished.selftest,
     )
 
 
-def _judged(claim: DeclaredClaim, verdict: Verdict, done: Effect) -> JudgedClaim:
-    return JudgedClaim(
-        test=claim.test,
-        index=claim.index,
-        kind=claim.kind,
-        measure=claim.measure,
-        bound=claim.bound,
-        role=claim.role,
-        title=claim.title,
-        verdict=verdict,
-        effect=done,
-    )
+def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
+    """Settled claims as reports show them."""
+    return [
+        JudgedClaim(
+            test=claim.test,
+            index=claim.index,
+            kind=claim.kind,
+            measure=claim.measure,
+            bound=claim.bound,
+            role=claim.role,
+            title=claim.title,
+            verdict=verdict,
+            effect=done,
+        )
+        for claim, verdict, done in settled
+    ]
 
 
 def _cost_of(task: Task, name: str, expected: object, given: object) -> float:

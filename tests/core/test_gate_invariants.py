@@ -26,6 +26,8 @@ from harness.core.gate import (
     never,
     no_worse,
     settle,
+    statuses,
+    weigh,
 )
 
 some_examples = settings(max_examples=80, deadline=None)
@@ -187,6 +189,12 @@ def test_selecting_fewer_claims_changes_no_pass_and_lifts_no_fail(
         assert (before.status is PASS) == (after.status is PASS)
         if before.claim.blocks and before.status is FAIL:
             assert after.status is FAIL
+
+
+@some_examples
+@given(suites())
+def test_statuses_alone_are_those_of_the_verdicts(claims: list[Claim]) -> None:
+    assert statuses(claims, [weigh(claim) for claim in claims]) == [verdict.status for verdict in settle(claims)]
 
 
 @some_examples

@@ -175,6 +175,22 @@ def test_all_repeats_correct() -> None:
     assert st.pass_hat_k(4, 2, 1) == 0.5
 
 
+@quick
+@given(generators.integers(1, 600), generators.floats(0.02, 0.98), generators.floats(0.5, 0.99))
+def test_limits_of_a_quantile_hold_for_any_distribution(n: int, share: float, confidence: float) -> None:
+    low, at, high = st.quantile_ranks(n, share, confidence)
+    assert 0 <= low <= at <= high < n
+    below = stats.binom.cdf(low, n, share) if low else 0.0  # the lower limit is above the quantile
+    above = stats.binom.sf(high, n, share) if high < n - 1 else 0.0
+    assert below <= (1 - confidence) / 2 + 1e-9
+    assert above <= (1 - confidence) / 2 + 1e-9
+
+
+def test_ranks_of_a_quantile_by_hand() -> None:
+    assert st.quantile_ranks(100, 0.5, 0.95) == (39, 49, 60)  # the 40th and 61st of a hundred: Conover's table
+    assert st.quantile_ranks(3, 0.95, 0.95) == (1, 2, 2)
+
+
 # ------------------------------------------------------------------------------------------- clusters and repeats
 
 
@@ -693,6 +709,8 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: st.pass_hat_k(3, 4, 1), "correct and k must be at most n = 3, got correct = 4 and k = 1"),
     (lambda: st.pass_hat_k(3, 1, 4), "correct and k must be at most n = 3"),
     (lambda: st.pass_hat_k(3, 1, 0), "k must be a whole number of at least 1"),
+    (lambda: st.quantile_ranks(0, 0.5, 0.95), "n must be at least 1"),
+    (lambda: st.quantile_ranks(9, 1, 0.95), "share must lie strictly between 0 and 1"),
     (lambda: st.log_e_paired(3, 3, 5, 0.05), "losses \\+ gains must be at most n = 5"),
     (lambda: st.log_e_paired(1, 1, 5, 1), "margin must be at least 0 and below 1"),
     (lambda: st.log_e_paired(0.5, 1, 5, 0.1), "losses must be a whole number"),  # type: ignore[arg-type]

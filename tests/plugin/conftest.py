@@ -13,8 +13,9 @@ import scipy.stats
 
 from harness.runs.freezing import freeze
 from harness.runs.gating import Gating
+from harness.runs.planting import suite_self_test
 
-PRELOADED = (scipy.special, scipy.stats, freeze, Gating)
+PRELOADED = (scipy.special, scipy.stats, freeze, Gating, suite_self_test)
 """pytester forgets modules that a run inside it imports, and NumPy can't be imported twice."""
 
 SCHEMA = {
