@@ -49,7 +49,8 @@ def selftest_lines(suite: str, test: SelfTest) -> list[str]:
         for c in test.claims
     ]
     table = tabulate(rows, headers=["claim", "false alarms", "found 80%", "found 95%"], disable_numparse=True)
-    prose = textwrap.wrap(f"self-test of {suite}: {' '.join(_prose(test))}", WIDTH)
+    first, *more = _prose(test)
+    prose = [part for line in (f"self-test of {suite}: {first}", *more) for part in textwrap.wrap(line, WIDTH)]
     return [*prose, "", *table.splitlines(), ""]
 
 
