@@ -55,6 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="measure this gate on these predictions: false alarms, and the size of the regressions that it finds",
     )
+    group.addoption(
+        "--gate-early-stop",
+        action="store_true",
+        help="ask no more cases once every claim that may block is settled, by bounds that allow for looking",
+    )
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
 
 
@@ -78,6 +83,7 @@ def _gating(config: pytest.Config) -> Gating:
                 record=Path(option.gate_record).absolute() if option.gate_record else None,
                 replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
                 selftest=option.gate_selftest,
+                early_stop=option.gate_early_stop,
             )
         )
     return config.stash[GATING]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.core.claims import Claim, at_least, at_most, cost_at_most, cost_no_worse, never, no_worse
 from harness.core.cost_evidence import weigh_cost, weigh_cost_change
+from harness.core.early import has_e_process, pending, weigh_early
 from harness.core.family import Decision, PValue, blocking_failures, reported_failures
 from harness.core.kinds import Kind, Role, Rule, VerdictStatus
 from harness.core.outcomes import Outcomes
@@ -37,6 +38,7 @@ __all__ = [
     "never",
     "no_worse",
     "settle",
+    "settle_early",
     "statuses",
     "supported_bound",
     "weigh",
@@ -55,7 +57,21 @@ def settle(claims: Iterable[Claim]) -> list[Verdict]:
     nor that of the cases.
     """
     listed = list(claims)
-    evidence = [weigh(claim) for claim in listed]
+    return _settled(listed, [weigh(claim) for claim in listed])
+
+
+def settle_early(claims: Iterable[Claim]) -> list[Verdict]:
+    """The verdicts on all claims of one suite while answers are still coming in, to be asked for as often as you like.
+
+    Answers that were not asked for yet are NaN. A PASS or a FAIL stands, whatever comes later: whoever asks again keeps
+    it. Claims that can't be looked at are INCONCLUSIVE as `incomplete` until their cases are all there. Source:
+    STATISTICS.md, section 8.
+    """
+    listed = list(claims)
+    return _settled(listed, [_weigh_early(claim) for claim in listed])
+
+
+def _settled(listed: Sequence[Claim], evidence: Sequence[Evidence]) -> list[Verdict]:
     decisions, mid_p = _decisions(listed, evidence)
     return [
         _judged(claim, evidence[i], decisions[i], i == mid_p) if i in decisions else _outright(claim, evidence[i])
@@ -88,6 +104,14 @@ def weigh(claim: Claim) -> Evidence:
             return weigh_cost(claim)
         case Kind.COST_NO_WORSE:
             return weigh_cost_change(claim)
+
+
+def _weigh_early(claim: Claim) -> Evidence:
+    if has_e_process(claim):
+        return weigh_early(claim)
+    evidence = weigh(claim)
+    incomplete = evidence.outright is not None and evidence.outright.rule is Rule.INCOMPLETE
+    return pending(claim) if incomplete and claim.kind is not Kind.NEVER else evidence
 
 
 def _decisions(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> tuple[dict[int, Decision], int | None]:
@@ -149,11 +173,12 @@ def _judged(claim: Claim, evidence: Evidence, decision: Decision, mid_p: bool) -
     if status is VerdictStatus.PASS:
         rule, reason = evidence.pass_rule, evidence.bound_reason
     elif status is VerdictStatus.FAIL:
-        rule = Rule.MID_P if mid_p else Rule.EXACT_P
+        rule = Rule.MID_P if mid_p else evidence.fail_rule
         reason = f"{evidence.bound_reason}, and {p_words} is within the level {level:.4g}"
     else:
-        rule = Rule.UNDECIDED
-        reason = f"{evidence.bound_reason}, and {p_words} is above the level {level:.4g}"
+        rule = evidence.undecided_rule
+        above = f", and {p_words} is above the level {level:.4g}"
+        reason = evidence.bound_reason + (above if rule is Rule.UNDECIDED else "")
         more_cases = _more_cases(evidence, level, mid_p)
     return Verdict(
         claim=claim,

@@ -44,6 +44,7 @@ class Rule(StrEnum):
     UPPER_BOUND = "upper_bound"  # PASS: the upper bound stays within the ceiling or the margin
     EXACT_P = "exact_p"  # FAIL: the p-value survives the correction for many claims
     MID_P = "mid_p"  # FAIL of a single unclustered paired claim
+    ANYTIME = "anytime"  # PASS or FAIL by evidence that may be looked at after every case
     UNDECIDED = "undecided"  # INCONCLUSIVE: neither bound nor p-value decides
     NO_VIOLATION = "no_violation"
     VIOLATION = "violation"

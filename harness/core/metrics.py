@@ -111,8 +111,8 @@ def rates(table: OutcomeTable, task: Task, keep: NDArray[np.bool_]) -> Rates:
 
 
 def dearest_errors(table: OutcomeTable, keep: NDArray[np.bool_], limit: int) -> list[tuple[int, float]]:
-    """(row, cost) of the kept cases that are not always correct, dearest first; at most `limit`."""
-    wrong = (table.status != STATUSES.index(Status.CORRECT)).any(axis=1) & keep
+    """(row, cost) of the kept cases that are answered, and not always right, dearest first; at most `limit`."""
+    wrong = ~np.isin(table.status, (STATUSES.index(Status.CORRECT), MISSING)).all(axis=1) & keep
     cost = np.nan_to_num(table.cost).max(axis=1)
     rows = sorted(np.flatnonzero(wrong).tolist(), key=lambda row: (-cost[row], table.case_ids[row]))
     return [(row, float(cost[row])) for row in rows[:limit]]

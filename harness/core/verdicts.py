@@ -89,12 +89,15 @@ class Evidence:
     """What the outcomes of one claim say before the other claims are heard.
 
     `passes` tells whether the bound shows the claim, `bound_reason` the same in words; `mid_p_allowed` marks a paired
-    claim without clusters. `outright` is there where no bound and no p-value matter; otherwise `scaled` is.
+    claim without clusters. `outright` is there where no bound and no p-value matter; otherwise `scaled` is, unless the
+    cases are still to come. The rules say by what a PASS, a FAIL and neither come about.
     """
 
     measured: Measured
     passes: bool = False
     pass_rule: Rule = Rule.LOWER_BOUND
+    fail_rule: Rule = Rule.EXACT_P
+    undecided_rule: Rule = Rule.UNDECIDED
     bound_reason: str = ""
     mid_p_allowed: bool = False
     scaled: Scaled | None = None

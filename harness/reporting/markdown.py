@@ -17,6 +17,7 @@ from harness.core.schemas import label_text
 from harness.core.statistics import wilson_interval
 from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
+from harness.reporting.early import early_markdown
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 from harness.reporting.selftest import selftest_markdown
@@ -99,6 +100,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield "### Strategies"
     yield ""
     yield from _strategies(suite, natural)
+    yield from early_markdown(suite.runs)
     yield from _fields(suite, natural)
     yield from _unusable(suite)
     yield from _slices(suite)

@@ -79,6 +79,20 @@ class SelfTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyStopped:
+    """How far a run went that ends when its blocking claims are settled: it asked for `asked` of the `cases`.
+
+    `saved` is how many model calls the rest would have taken; what the ledger knows would have taken none. `last` names
+    the claims that were not settled when the last cases were asked.
+    """
+
+    cases: int
+    asked: int
+    saved: int
+    last: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known."""
 
@@ -90,6 +104,7 @@ class RunReport:
     table: OutcomeTable
     usd_per_1000: float | None
     example_count: int = 0
+    early: EarlyStopped | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

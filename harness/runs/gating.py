@@ -20,8 +20,9 @@ from harness.runs.declared import DeclaredClaim
 if TYPE_CHECKING:
     from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
-    from harness.reporting.model import SelfTest
+    from harness.reporting.model import EarlyStopped, SelfTest
     from harness.runs.comparing import Comparison
+    from harness.runs.early import EarlyStop
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
 
@@ -42,6 +43,7 @@ class Options:
     record: Path | None = None
     replay: Path | None = None
     selftest: bool = False
+    early_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class Gating:
         self._unjudged: dict[Path, list[str]] = {}
         self._comparisons: dict[Path, Comparison] = {}
         self._selftests: dict[Path, SelfTest] = {}
+        self._stopped: dict[Path, dict[str, EarlyStopped]] = {}
         self._told: list[str] = []
         self._source: tuple[StoreFor, Drivers] | None = None
         self._recorder: Recorder | None = None
@@ -207,23 +210,41 @@ class Gating:
                 session.prepare(needed)
             except HoldfastError as error:
                 session.broken.update(dict.fromkeys(needed, str(error)))
+            ordered = [claims[key] for key in sorted(claims)]
+            early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
-                    session.table(run)
+                    if early is not None and early.covers(run):
+                        early.execute(run)
+                    else:
+                        session.table(run)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
-            self._settle(file, session, [claims[key] for key in sorted(claims)])
+            self._settle(file, session, ordered, early)
             if self._options.selftest:
                 self._self_test(file, session)
         self._report(write)
 
-    def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> None:
+    def _early_stop(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> EarlyStop:
+        from harness.runs.early import EarlyStop
+
+        possible = [claim for claim in claims if not self._why_unjudged(file, session, claim)]
+        return EarlyStop(session, possible, self._comparison(file, session).identical)
+
+    def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
+        from harness.reporting.early import early_lines
         from harness.runs.messages import failure_message
         from harness.runs.settling import settle
 
         unjudged = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
         possible = [claim for claim in claims if claim not in unjudged]
-        verdicts = settle(possible, session.outcomes, session.largest_cost, self._comparison(file, session).identical)
+        if early is None:
+            identical = self._comparison(file, session).identical
+            verdicts = settle(possible, session.outcomes, session.largest_cost, identical)
+        else:
+            verdicts = early.verdicts(possible)
+            self._stopped[file] = early.stopped()
+            self._told += early_lines(session.suite.name, self._stopped[file])
         for claim, verdict in zip(possible, verdicts, strict=True):
             done = effect(claim.role, str(verdict.status), self.profile)
             blocks = done is Effect.BLOCK
@@ -320,6 +341,7 @@ class Gating:
                 unjudged=self._unjudged.get(file, []),
                 incomplete=[*self._selected, *self._incomplete.get(file, [])],
                 selftest=self._selftests.get(file),
+                early=self._stopped.get(file, {}),
             )
             for file in self._claims
         ]

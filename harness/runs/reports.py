@@ -6,8 +6,8 @@ import json
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from harness.core.tables import OutcomeTable
 from harness.drivers.pricing import cost_usd
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
-from harness.reporting.model import JudgedClaim, Provenance, Report, RunReport, SelfTest, SuiteReport
+from harness.reporting.model import EarlyStopped, JudgedClaim, Provenance, Report, RunReport, SelfTest, SuiteReport
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
@@ -41,6 +41,7 @@ class Finished:
     unjudged: Sequence[str]
     incomplete: Sequence[str]
     selftest: SelfTest | None = None
+    early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
 
 def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
@@ -117,6 +118,7 @@ def _suite(finished: Finished) -> SuiteReport:
             table=table,
             usd_per_1000=_usd_per_1000(adapter, table),
             example_count=len(session.prompt(name).examples),
+            early=finished.early.get(name),
         )
     return SuiteReport(
         name=suite.name,

@@ -85,7 +85,8 @@ class SuiteSession:
         self._progress = progress
         self._tables: dict[str, OutcomeTable] = {}
         self._prompts: dict[str, Prompt] = {}
-        self._stored: set[str] = set()
+        self._builders: dict[str, TableBuilder] = {}
+        self._asked: set[str] = set()
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
@@ -195,35 +196,56 @@ class SuiteSession:
 
     def all_stored(self, run: str) -> bool:
         """Whether every answer of an executed run came from the ledger."""
-        return run in self._stored
+        return run in self._tables and run not in self._asked
 
     def table(self, run: str) -> OutcomeTable:
         """The outcomes of a run, which is executed if it was not. Raises DriverError if its model can't be had."""
         if run in self.broken:
             raise DriverError(self.broken[run])
         if run not in self._tables:
-            strategy, scorer = self.strategy(run), self.scorer(run)
-            by_id = {case.id: case for case in self.cases}
-            builder = TableBuilder(
-                cases=self.cases,
-                repeats=strategy.repeats,
-                decision_fields=self.task.decision_fields,
-                largest_cost=scorer.costs.largest(case.expected for case in self.cases),
-            )
-
-            def sink(request: Request, reply: Response | Failure) -> None:
-                builder.add(scorer.score(by_id[request.case_id], request.repeat, reply), reply)
-
-            requests = render(strategy, self.prompt(run), self.cases)
-            try:
-                counts = self._execute(run, requests, len(self.cases) * strategy.repeats, sink)
-            except HoldfastError as error:
-                self.broken[run] = str(error)
-                raise
-            self._tables[run] = builder.finish()
-            if not (counts.answered or counts.failed):
-                self._stored.add(run)
+            self.extend(run, self.cases)
         return self._tables[run]
+
+    def extend(self, run: str, cases: Sequence[Case]) -> None:
+        """Ask a run for these cases of the holdout; its table holds them besides those asked for before.
+
+        Raises DriverError if its model can't be had.
+        """
+        self.open(run)
+        strategy, scorer, builder = self.strategy(run), self.scorer(run), self._builders[run]
+        by_id = {case.id: case for case in cases}
+
+        def sink(request: Request, reply: Response | Failure) -> None:
+            builder.add(scorer.score(by_id[request.case_id], request.repeat, reply), reply)
+
+        requests = render(strategy, self.prompt(run), cases)
+        try:
+            counts = self._execute(run, requests, len(cases) * strategy.repeats, sink)
+        except HoldfastError as error:
+            self.broken[run] = str(error)
+            self._tables.pop(run, None)
+            raise
+        self._tables[run] = builder.finish()
+        if counts.answered or counts.failed:
+            self._asked.add(run)
+
+    def open(self, run: str) -> None:
+        """Give a run a table that misses all answers, so that it can be extended step by step."""
+        if run not in self._builders:
+            self._builders[run] = TableBuilder(
+                cases=self.cases,
+                repeats=self.strategy(run).repeats,
+                decision_fields=self.task.decision_fields,
+                largest_cost=self.scorer(run).costs.largest(case.expected for case in self.cases),
+            )
+            self._tables[run] = self._builders[run].finish()
+
+    def unanswered(self, run: str, cases: Sequence[Case]) -> int:
+        """How many requests for these cases would have to be answered by the model, since the ledger can't."""
+        keys = KeyMaker(self.adapter(run).driver, self.identity(run))
+        wanted = [keys.key(request) for request in render(self.strategy(run), self.prompt(run), cases)]
+        with self._store(f"{self.suite.name}/{run}") as store:
+            return len(wanted) - len(store.get(wanted))
 
     def executed(self) -> dict[str, OutcomeTable]:
         """The tables there are so far, in the suite's order."""

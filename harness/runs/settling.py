@@ -22,15 +22,16 @@ def settle(
 
     `identical` tells of a run whether it is the accepted one, digest and predictions alike.
     """
-    return gate.settle([_claim(claim, outcomes, largest_cost, identical) for claim in claims])
+    return gate.settle([core_claim(claim, outcomes, largest_cost, identical) for claim in claims])
 
 
-def _claim(
+def core_claim(
     claim: DeclaredClaim,
     outcomes: Callable[[Measure], Outcomes],
     largest_cost: Callable[[Measure], float],
     identical: Callable[[str], bool],
 ) -> Claim:
+    """What a test declared, as the gate's core takes it, with the outcomes that are known."""
     values = outcomes(claim.measure)
     name = claim.title
     if claim.kind == "never":
