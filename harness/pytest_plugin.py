@@ -50,7 +50,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--gate-record", metavar="FILE", help="write this run's predictions")
     group.addoption("--gate-replay", metavar="FILE", help="judge recorded predictions; no model is asked")
+    group.addoption(
+        "--gate-fresh",
+        action="store_true",
+        help="ask the models although the ledger knows their answers, which it keeps, and report what moved",
+    )
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Options that contradict each other are refused before anything is collected."""
+    option = config.option
+    if option.gate_fresh:
+        for given, why in (
+            (
+                option.gate_accept is not None,
+                "--gate-accept: fresh answers do not enter the ledger, so later runs would not be judged on what was "
+                "accepted; accept an ordinary run, without --gate-fresh",
+            ),
+            (
+                option.gate_replay,
+                "--gate-replay: a recording asks no model; keep fresh answers with --gate-record FILE, and replay "
+                "them in a run without --gate-fresh",
+            ),
+            (
+                getattr(option, "numprocesses", None) or getattr(option, "tx", None),
+                "-n: every worker would ask by itself and be judged on other answers; leave -n out",
+            ),
+        ):
+            if given:
+                raise pytest.UsageError(f"--gate-fresh can't be used with {why}")
 
 
 def _gating(config: pytest.Config) -> Gating:
@@ -72,6 +101,7 @@ def _gating(config: pytest.Config) -> Gating:
                 overrides=tuple(option.gate_override_slice),
                 record=Path(option.gate_record).absolute() if option.gate_record else None,
                 replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
+                fresh=option.gate_fresh,
             )
         )
     return config.stash[GATING]

@@ -16,6 +16,7 @@ from harness.core.schemas import label_text
 from harness.core.statistics import wilson_interval
 from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
+from harness.reporting.again import asked_again_section
 from harness.reporting.blocks import subject, table
 from harness.reporting.budgets import what_cases_can_tell
 from harness.reporting.changes import changes
@@ -98,6 +99,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield from _claims(suite, claims)
     yield from what_cases_can_tell(claims)
     yield from changes(suite, natural)
+    yield from asked_again_section(suite)
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)
     yield from _worst(suite, shown)

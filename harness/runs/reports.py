@@ -157,6 +157,7 @@ def _suite(finished: Finished) -> SuiteReport:
         baseline=session.baseline,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
+        asked_again=session.asked_again,
     )
 
 

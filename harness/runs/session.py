@@ -32,12 +32,15 @@ from harness.core.schemas import AnswerSchema
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import OutcomeTable, TableBuilder
 from harness.drivers.registry import make_driver
+from harness.execution.fresh import FreshAnswers
 from harness.execution.ledger import KeyMaker
 from harness.execution.recording import Recorder
 from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.fixtures_io.example_locks import locked_examples
 from harness.fixtures_io.locks import make_lock
 from harness.fixtures_io.suites import SUITE_FILE, Suite
+from harness.reporting.model import AskedAgain
+from harness.runs.moved import Comparing
 
 BASELINE = "baseline"
 """The run name of the accepted predictions of the shipped strategy."""
@@ -76,11 +79,13 @@ class SuiteSession:
         drivers: Drivers,
         progress: ProgressFor = lambda run, total: Progress(),
         recorder: Recorder | None = None,
+        fresh: FreshAnswers | None = None,
     ) -> None:
         self.suite = suite
         self.task = suite.fixture.task
         self._store = store
         self._recorder = recorder
+        self._fresh = fresh
         self._drivers = drivers
         self._progress = progress
         self._tables: dict[str, OutcomeTable] = {}
@@ -89,6 +94,7 @@ class SuiteSession:
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
+        self.asked_again: dict[str, AskedAgain] = {}
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -215,15 +221,37 @@ class SuiteSession:
                 builder.add(scorer.score(by_id[request.case_id], request.repeat, reply), reply)
 
             requests = render(strategy, self.prompt(run), self.cases)
+            total = len(self.cases) * strategy.repeats
+            comparing = Comparing(scorer, self.task.decision_fields) if self._fresh is not None else None
             try:
-                counts = self._execute(run, requests, len(self.cases) * strategy.repeats, sink)
+                counts = self._execute(run, requests, total, self._comparing_sink(run, comparing, by_id, sink))
             except HoldfastError as error:
                 self.broken[run] = str(error)
                 raise
             self._tables[run] = builder.finish()
-            if not (counts.answered or counts.failed):
+            if comparing is not None:
+                self.asked_again[run] = comparing.finish()
+            elif not (counts.answered or counts.failed):
                 self._stored.add(run)
         return self._tables[run]
+
+    def _comparing_sink(self, run: str, comparing: Comparing | None, cases: Mapping[str, Case], sink: Sink) -> Sink:
+        """`sink`, which also tells `comparing` of each reply, where the run is asked again."""
+        fresh = self._fresh
+        if comparing is None or fresh is None:
+            return sink
+        keys = self._keys(run)
+
+        def both(request: Request, reply: Response | Failure) -> None:
+            before = fresh.before(keys.key(request))
+            comparing.add(cases[request.case_id], request.repeat, before, reply)
+            sink(request, reply)
+
+        return both
+
+    def _keys(self, run: str) -> KeyMaker:
+        adapter = self.adapter(run)
+        return KeyMaker(adapter.driver, self._drivers.identity(adapter))
 
     def executed(self) -> dict[str, OutcomeTable]:
         """The tables there are so far, in the suite's order."""
@@ -276,10 +304,9 @@ class SuiteSession:
     def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> Progress:
         adapter = self.adapter(run)
         progress = self._progress(run, total)
-        identity = self._drivers.identity(adapter)
-        keys = KeyMaker(adapter.driver, identity)
+        keys = self._keys(run)
         if self._recorder is not None:
-            self._recorder.add_identity(adapter.name, identity)
+            self._recorder.add_identity(adapter.name, self._drivers.identity(adapter))
             sink = self._recording_sink(self._recorder, keys, sink)
         with self._store(f"{self.suite.name}/{run}") as store:
             execute(

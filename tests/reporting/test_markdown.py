@@ -1,12 +1,14 @@
 """report.md: the decision first; every number and name where it belongs; untrusted text inert."""
 
 import html
+import json
 import re
 
 import pytest
 from markdown_it import MarkdownIt
 from support.small_report import (
     CASES,
+    TASK,
     at_least,
     never,
     no_worse,
@@ -19,8 +21,10 @@ from support.small_report import (
 )
 
 from harness.core.records import Case, Decoding, Failure, Measure, ParseMode, Response, Stage
+from harness.core.scoring import Scorer
 from harness.reporting.markdown import decision, report_markdown
 from harness.runs.declared import DeclaredClaim
+from harness.runs.moved import Comparing
 
 READER = MarkdownIt("commonmark").enable("table")
 
@@ -347,6 +351,15 @@ def test_equal_inputs_give_equal_pages():
 HOSTILE = "<script>alert(1)</script> | [x](http://example.com) ![y](http://z) `code` @team\n# Big\n\n| a | b |\n* * *"
 
 
+def hostile_answers(text):
+    scorer = Scorer(TASK)
+    comparing = Comparing(scorer, TASK.decision_fields)
+    old = right(CASES[0])
+    new = Response(text=json.dumps({"kind": text, "loud": True}), provider_model=text, provider_fingerprint=text)
+    comparing.add(CASES[0], 0, old, new)
+    return comparing.finish()
+
+
 def test_hostile_tickets_and_answers_do_nothing():
     cases = tuple(
         type(case)(id=case.id, inputs={"text": HOSTILE}, expected=case.expected, supplement=case.supplement)
@@ -358,6 +371,7 @@ def test_hostile_tickets_and_answers_do_nothing():
         cases=cases,
         attribution=HOSTILE,
         baseline=table(right, cases),
+        asked_again={"one": hostile_answers(HOSTILE)},
     )
     text = report_markdown(report(made))
     assert rows(text, "What `one` confuses at the highest cost")[1][:2] == ["kind", "green_tea"]
@@ -372,6 +386,7 @@ def test_hostile_tickets_and_answers_do_nothing():
             {"one": table(wrong_below(3))},
             attribution="x",
             baseline=table(right),
+            asked_again={"one": hostile_answers("calm")},
         )
     )
     shape = [re.findall(r"</?(?:table|tr|td|th|h\d|ul|li|hr|blockquote)\b", part) for part in (rendered, calm)]
