@@ -60,7 +60,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="ask no more cases once every claim that may block is settled, by bounds that allow for looking",
     )
+    group.addoption(
+        "--gate-fresh",
+        action="store_true",
+        help="ask the models although the ledger knows their answers, which it keeps, and report what moved",
+    )
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Options that contradict each other are refused before anything is collected."""
+    option = config.option
+    if option.gate_fresh:
+        for given, why in (
+            (
+                option.gate_accept is not None,
+                "--gate-accept: fresh answers do not enter the ledger, so later runs would not be judged on what was "
+                "accepted; accept an ordinary run, without --gate-fresh",
+            ),
+            (
+                option.gate_replay,
+                "--gate-replay: a recording asks no model; keep fresh answers with --gate-record FILE, and replay "
+                "them in a run without --gate-fresh",
+            ),
+            (
+                getattr(option, "numprocesses", None) or getattr(option, "tx", None),
+                "-n: every worker would ask by itself and be judged on other answers; leave -n out",
+            ),
+        ):
+            if given:
+                raise pytest.UsageError(f"--gate-fresh can't be used with {why}")
 
 
 def _gating(config: pytest.Config) -> Gating:
@@ -84,6 +113,7 @@ def _gating(config: pytest.Config) -> Gating:
                 replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
                 selftest=option.gate_selftest,
                 early_stop=option.gate_early_stop,
+                fresh=option.gate_fresh,
             )
         )
     return config.stash[GATING]

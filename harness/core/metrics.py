@@ -91,6 +91,11 @@ class Rates:
     cost_per_1000: float
     field_correct: dict[str, int]
 
+    @property
+    def answered(self) -> int:
+        """How many were asked for and came to some end, a failure included; all but those that are missing."""
+        return self.n - self.missing
+
 
 def rates(table: OutcomeTable, task: Task, keep: NDArray[np.bool_]) -> Rates:
     """Counts over the kept cases. The cost is the mean over what is there, per 1,000 decisions; NaN for no cases."""

@@ -51,6 +51,10 @@ class OutcomeTable:
     def count(self, status: Status) -> int:
         return int((self.status == STATUSES.index(status)).sum())
 
+    def first_wrong(self, row: int) -> int:
+        """The first repeat of a case that is not right; 0 where all are."""
+        return int((self.status[row] != STATUSES.index(Status.CORRECT)).argmax())
+
 
 @dataclass(slots=True)
 class TableBuilder:

@@ -5,6 +5,7 @@ A printed bound never contradicts the verdict: it gets as many digits as it take
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 from harness.core.kinds import Kind, Rule, VerdictStatus
@@ -20,6 +21,13 @@ def sentence(verdict: Verdict, *, subject: str = "") -> str:
     """
     text = "; ".join([*_statement(verdict), *_next(verdict)])
     return f"{subject}: {text}" if subject else text
+
+
+def measured(metric: str, *, field: str | None = None, slice: str | None = None, quote: str = "") -> str:  # noqa: A002
+    """What a measure is of: "field accuracy of team on refunds", the names within `quote`s."""
+    of = f" of {quote}{field}{quote}" if field else ""
+    on = f" on {quote}{slice}{quote}" if slice else ""
+    return f"{metric.replace('_', ' ')}{of}{on}"
 
 
 def details(verdict: Verdict) -> str:
@@ -54,13 +62,14 @@ def budget(verdict: Verdict) -> str:
         return ""
     if bearable is None:
         return f"can't pass on {_count(n, 'case')}, however good the answers"
+    unit = " cases" if verdict.repeats > 1 else ""  # the statement counts answers
     match verdict.claim.kind:
         case Kind.NEVER:
             return "allows no violation"
         case Kind.AT_LEAST:
-            return f"allows {_count(bearable, 'failure', 'no')} in {n}"
+            return f"allows {_count(bearable, 'failure', 'no')} in {n}{unit}"
         case Kind.AT_MOST:
-            return f"allows {bearable or 'none'} of {n}"
+            return f"allows {bearable or 'none'} of {n}{unit}"
         case Kind.COST_AT_MOST:
             return f"allows {_count(bearable, 'case', 'no')} of the largest cost in {n}"
         case Kind.NO_WORSE:
@@ -73,6 +82,14 @@ def flipped(verdict: Verdict, most: int = 10) -> str:
     """The ids of the cases that got worse and better: "lost: a, b and 3 more; gained: c"; empty where none did."""
     sides = (("lost", verdict.lost_ids), ("gained", verdict.gained_ids))
     return "; ".join(f"{side}: {some(ids, most)}" for side, ids in sides if ids)
+
+
+def wrapped(text: str, *, width: int, indent: str = "") -> list[str]:
+    """`text` in lines of at most `width` columns, those after the first indented further; words stay whole."""
+    after = indent + "  "
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def percent(rate: float, *, against: float | None = None) -> str:
@@ -153,11 +170,12 @@ def _violations(verdict: Verdict) -> list[str]:
     if ids:
         unanswered = len(verdict.missing_ids)
         gaps = [f"answers of {_count(unanswered, 'case')} are missing besides"] if unanswered else []
-        return [f"{len(ids)} of {_count(verdict.n, 'case')} with a violation ({some(ids)})", "none is allowed", *gaps]
+        seen = f"{len(ids)} of {_count(verdict.n, 'case')}{_each(verdict, ',')} with a violation ({some(ids)})"
+        return [seen, "none is allowed", *gaps]
     assure = verdict.claim.assure
     unexcluded = f"that does not exclude a rate of up to {percent(_known(verdict.upper), against=assure)}"
     asked = [f"{_declared(assure)} was to be excluded"] if assure and verdict.rule is Rule.TOO_FEW_TO_ASSURE else []
-    return [f"no violation in {_count(verdict.n, 'case')}", unexcluded, *asked]
+    return [f"no violation in {_count(verdict.n, 'case')}{_each(verdict)}", unexcluded, *asked]
 
 
 def _flips(verdict: Verdict) -> str:
@@ -197,7 +215,12 @@ def _next(verdict: Verdict) -> list[str]:
         return []
     if verdict.more_cases is None:
         return ["not even a million more cases would settle it at these rates"]
-    return [f"{_count(verdict.more_cases, 'more case')} would settle it"]
+    return [f"{_count(verdict.more_cases, 'more case')}{_each(verdict, ',')} would settle it"]
+
+
+def _each(verdict: Verdict, end: str = "") -> str:
+    """How often each case is asked; nothing to say where it is once."""
+    return f", asked {verdict.repeats} times each{end}" if verdict.repeats > 1 else ""
 
 
 def _known(value: float | None) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.core.metrics import costly
 from harness.core.tables import MISSING, STATUSES
+from harness.core.wording import sentence
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
 
 FORMAT = 1
@@ -57,6 +58,7 @@ def _claim(claim: JudgedClaim) -> dict[str, Any]:
         "role": claim.role,
         "alpha": claim.verdict.claim.alpha,
         "effect": str(claim.effect),
+        "sentence": sentence(claim.verdict),
         **numbers,
     }
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tabulate import tabulate
 
 from harness.core.metrics import Rates, confusions, costly, dearest_errors, members, rates
 from harness.core.policy import Effect
 from harness.core.prompting import inputs_text
-from harness.core.records import ParseMode, Stage, Status
+from harness.core.records import Answer, Case, ParseMode, Stage, Status
 from harness.core.schemas import label_text
 from harness.core.statistics import wilson_interval
 from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
+from harness.reporting.again import asked_again_section
+from harness.reporting.blocks import subject, table
+from harness.reporting.budgets import what_cases_can_tell
+from harness.reporting.changes import changes
 from harness.reporting.early import early_markdown
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
@@ -73,16 +76,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _claim_line(claim: JudgedClaim) -> str:
-    return f"`{claim.measure.run}`, {sentence(claim.verdict, subject=_subject(claim))}"
-
-
-def _metric(claim: JudgedClaim) -> str:
-    return claim.measure.metric.replace("_", " ")
-
-
-def _subject(claim: JudgedClaim) -> str:
-    where = f" on `{claim.measure.slice}`" if claim.measure.slice else ""
-    return f"{_metric(claim)}{where}"
+    return f"`{claim.measure.run}`, {sentence(claim.verdict, subject=subject(claim))}"
 
 
 def _suite(suite: SuiteReport) -> Iterator[str]:
@@ -104,10 +98,13 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield from _fields(suite, natural)
     yield from _unusable(suite)
     yield from _slices(suite)
-    yield from _claims(suite)
+    claims = [c for c in suite.claims if suite.runs[c.measure.run].strategy.stage is not Stage.REFERENCE]
+    yield from _claims(suite, claims)
+    yield from what_cases_can_tell(claims)
     if suite.selftest is not None:
         yield from selftest_markdown(suite.selftest)
-    yield from _changes(suite, natural)
+    yield from changes(suite, natural)
+    yield from asked_again_section(suite)
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)
     yield from _worst(suite, shown)
@@ -131,7 +128,7 @@ def _strategies(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]
             ]
         )
     head = ["strategy", "stage", "accuracy", "format validity", "costly errors"]
-    yield from _table([*head, "cost of errors per 1,000", "US$ per 1,000 answers", "latency p50", "p95"], rows)
+    yield from table([*head, "cost of errors per 1,000", "US$ per 1,000 answers", "latency p50", "p95"], rows)
     yield "Rates with 95% Wilson intervals; accuracy is all decision fields right."
     loose = [f"`{n}` ({r.strategy.parse})" for n, r in suite.runs.items() if r.strategy.parse is not ParseMode.STRICT]
     if loose:
@@ -154,7 +151,7 @@ def _seconds(value: float) -> str:
 
 
 def _share(k: int, found: Rates) -> str:
-    answered = found.n - found.missing
+    answered = found.answered
     if not answered:
         return "–"
     low, high = wilson_interval(k, answered, CONFIDENCE)
@@ -165,11 +162,13 @@ def _fields(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
     rows = []
     for name, run in suite.runs.items():
         found = rates(run.table, suite.task, natural)
-        rows.append([f"`{name}`", *(_percent(found.field_correct[f], found.n) for f in suite.task.decision_fields)])
+        rows.append(
+            [f"`{name}`", *(_percent(found.field_correct[f], found.answered) for f in suite.task.decision_fields)]
+        )
     if len(suite.task.decision_fields) > 1:
         yield "### Field by field"
         yield ""
-        yield from _table(["strategy", *(f"`{f}`" for f in suite.task.decision_fields)], rows)
+        yield from table(["strategy", *(f"`{f}`" for f in suite.task.decision_fields)], rows)
 
 
 def _percent(k: int, n: int) -> str:
@@ -180,7 +179,8 @@ def _unusable(suite: SuiteReport) -> Iterator[str]:
     rows = []
     for name, run in suite.runs.items():
         kinds: dict[str, Counter[str]] = {"invalid": Counter(), "error": Counter()}
-        for row, col in np.argwhere(~run.table.valid).tolist():
+        asked = run.table.status != MISSING if run.early is not None else True
+        for row, col in np.argwhere(~run.table.valid & asked).tolist():
             code = int(run.table.status[row, col])
             status = "missing" if code == MISSING else str(STATUSES[code])
             kinds.setdefault(status, Counter())[run.table.problems[row][col] or status] += 1
@@ -191,7 +191,7 @@ def _unusable(suite: SuiteReport) -> Iterator[str]:
         yield ""
         yield "They count as wrong, at their case's maximum cost."
         yield ""
-        yield from _table(["strategy", "status", "kind", "answers"], rows)
+        yield from table(["strategy", "status", "kind", "answers"], rows)
 
 
 def _slices(suite: SuiteReport) -> Iterator[str]:
@@ -207,15 +207,14 @@ def _slices(suite: SuiteReport) -> Iterator[str]:
             cells = [f"`{part.name}`", str(int(keep.sum()))]
             for run in suite.runs.values():
                 found = rates(run.table, suite.task, keep)
-                cells.append(f"{_percent(found.correct, found.n)} / {_percent(found.costly, found.n)}")
+                cells.append(f"{_percent(found.correct, found.answered)} / {_percent(found.costly, found.answered)}")
             rows.append(cells)
-        yield from _table(["slice", "cases", *(f"`{name}`" for name in suite.runs)], rows)
+        yield from table(["slice", "cases", *(f"`{name}`" for name in suite.runs)], rows)
         yield "Accuracy / costly errors."
         yield ""
 
 
-def _claims(suite: SuiteReport) -> Iterator[str]:
-    claims = [c for c in suite.claims if suite.runs[c.measure.run].strategy.stage is not Stage.REFERENCE]
+def _claims(suite: SuiteReport, claims: Sequence[JudgedClaim]) -> Iterator[str]:
     if not claims:
         return
     yield "### Claims"
@@ -226,15 +225,15 @@ def _claims(suite: SuiteReport) -> Iterator[str]:
     rows = [
         [
             f"`{claim.measure.run}`",
-            _subject(claim),
+            subject(claim),
             _asked(claim),
             str(claim.verdict.status),
             claim.role,
-            sentence(claim.verdict, subject=_metric(claim)).replace("|", "\\|"),
+            sentence(claim.verdict).replace("|", "\\|"),
         ]
         for claim in claims
     ]
-    yield from _table(["strategy", "claim", "asked", "verdict", "role", "why"], rows)
+    yield from table(["strategy", "claim", "asked", "verdict", "role", "why"], rows)
 
 
 def _asked(claim: JudgedClaim) -> str:
@@ -242,30 +241,6 @@ def _asked(claim: JudgedClaim) -> str:
         return "none"
     sign = "≥" if claim.kind == "at_least" else "≤"
     return f"{sign} {claim.bound:g}"
-
-
-def _changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
-    """Which natural cases each run answers otherwise than the accepted baseline, right or wrong."""
-    if suite.baseline is None:
-        return
-    was = (suite.baseline.status == STATUSES.index(Status.CORRECT)).all(axis=1)
-    yield "### Changed since the baseline"
-    yield ""
-    rows, lost_cases = [], []
-    for name, run in suite.runs.items():
-        if run.strategy.stage is Stage.REFERENCE:
-            continue
-        now = (run.table.status == STATUSES.index(Status.CORRECT)).all(axis=1)
-        lost, gained = was & ~now & natural, ~was & now & natural
-        rows.append([f"`{name}`", str(int(lost.sum())), str(int(gained.sum()))])
-        lost_cases += [(name, row, cost) for row, cost in dearest_errors(run.table, lost, WORST)]
-    yield from _table(["strategy", "lost", "gained"], rows)
-    for name, row, cost in lost_cases:
-        case = suite.cases[row]
-        yield f"- lost by `{name}`: `{case.id}`, cost {cost:g}: {_difference(suite, name, row)}"
-        yield f"  > {markdown_text(inputs_text(case.inputs))}"
-    if lost_cases:
-        yield ""
 
 
 def _most_important(suite: SuiteReport) -> str:
@@ -284,13 +259,13 @@ def _confusions(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> It
         [f"`{c.field}`", markdown_code(c.expected), markdown_code(c.answered), str(c.count), f"{c.cost:,.0f}"]
         for c in found
     ]
-    yield from _table(["field", "right", "answered", "times", "cost"], rows)
+    yield from table(["field", "right", "answered", "times", "cost"], rows)
 
 
 def _worst(suite: SuiteReport, name: str) -> Iterator[str]:
-    table = suite.runs[name].table
-    dear = int(costly(table, suite.task).any(axis=1).sum())
-    worst = dearest_errors(table, np.ones(len(suite.cases), dtype=np.bool_), WORST)
+    outcomes = suite.runs[name].table
+    dear = int(costly(outcomes, suite.task).any(axis=1).sum())
+    worst = dearest_errors(outcomes, np.ones(len(suite.cases), dtype=np.bool_), WORST)
     if not worst:
         return
     yield f"### Worst cases of `{name}`"
@@ -298,18 +273,17 @@ def _worst(suite: SuiteReport, name: str) -> Iterator[str]:
     yield f"{dear} of {len(suite.cases)} cases, supplement included, hold a costly error. The dearest:"
     yield ""
     for row, cost in worst:
-        case = suite.cases[row]
-        answer = table.answers[row][0]
-        yield f"- `{case.id}`, cost {cost:g}: {_difference(suite, name, row)}"
+        case, repeat = suite.cases[row], outcomes.first_wrong(row)
+        answer = outcomes.answers[row][repeat]
+        yield f"- `{case.id}`, cost {cost:g}: {_difference(suite, case, answer or {})}"
         if answer is None:
-            yield f"  (no usable answer: {markdown_text(table.problems[row][0])})"
+            yield f"  (no usable answer: {markdown_text(outcomes.problems[row][repeat])})"
         yield f"  > {markdown_text(inputs_text(case.inputs))}"
     yield ""
 
 
-def _difference(suite: SuiteReport, name: str, row: int) -> str:
-    answer = suite.runs[name].table.answers[row][0] or {}
-    expected = suite.cases[row].expected
+def _difference(suite: SuiteReport, case: Case, answer: Answer) -> str:
+    expected = case.expected
     parts = [
         f"`{f}` is {markdown_code(label_text(expected[f]))}, answered {markdown_code(label_text(answer.get(f)))}"
         for f in suite.task.decision_fields
@@ -333,7 +307,7 @@ def _digests(suite: SuiteReport) -> Iterator[str]:
         ]
         for name, run in suite.runs.items()
     ]
-    yield from _table(["strategy", "model", "examples", "decoding", "repeats", "digest", "identity"], rows)
+    yield from table(["strategy", "model", "examples", "decoding", "repeats", "digest", "identity"], rows)
     digests = f"Holdout `{suite.holdout_digest[:12]}`, schema `{suite.schema_digest[:12]}`"
     yield f"{digests}, scoring {suite.scoring_version}."
     yield ""
@@ -349,11 +323,6 @@ def _provenance(report: Report) -> Iterator[str]:
     if source.command:
         yield ""
         yield f"To reproduce: `{source.command}`"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield tabulate(list(rows), headers=list(head), tablefmt="pipe", disable_numparse=True)
-    yield ""
 
 
 def _many(n: int, one: str, more: str | None = None) -> str:

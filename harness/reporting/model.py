@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
-from harness.core.records import Case, Measure, Strategy, Task
+from harness.core.records import Answer, Case, Measure, Strategy, Task
 from harness.core.tables import OutcomeTable
+
+Provider = tuple[str, str]
+"""What a provider says answered: (model, fingerprint), "" for what it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +110,61 @@ class RunReport:
     early: EarlyStopped | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedCase:
+    """A request whose decision changed when it was asked again; None is an answer that could not be used."""
+
+    case_id: str
+    repeat: int
+    expected: Answer
+    before: Answer | None
+    now: Answer | None
+    was_right: bool
+    is_right: bool
+
+    @property
+    def lost(self) -> bool:
+        return self.was_right and not self.is_right
+
+    @property
+    def gained(self) -> bool:
+        return self.is_right and not self.was_right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedAgain:
+    """What one run answered when it was asked again, beside what the ledger holds.
+
+    Of `asked` requests the ledger knew `known`, and `failed` got no answer now; `compared` are both known and answered.
+    `texts` of those changed in any letter, `moved` in a decision field. `then` and `now` count which providers answered
+    the known requests in the past, and all of them today.
+    """
+
+    asked: int
+    known: int
+    failed: int
+    compared: int
+    texts: int
+    then: Sequence[tuple[Provider, int]]
+    now: Sequence[tuple[Provider, int]]
+    moved: Sequence[MovedCase]
+
+    @property
+    def lost(self) -> int:
+        return sum(case.lost for case in self.moved)
+
+    @property
+    def gained(self) -> int:
+        return sum(case.gained for case in self.moved)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuiteReport:
     """One suite: its runs in declared order, its settled claims, and what keeps it from being judged whole.
 
     `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, both in words.
-    `baseline` holds the accepted outcomes, if there are comparable ones.
+    `baseline` holds the accepted outcomes, if there are comparable ones. `asked_again` is there for runs that were
+    asked again although the ledger knew them.
     """
 
     name: str
@@ -130,6 +182,7 @@ class SuiteReport:
     cost_of: Callable[[str, object, object], float]
     attribution: str = ""
     selftest: SelfTest | None = None
+    asked_again: Mapping[str, AskedAgain] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs.declared import DeclaredClaim
 
 if TYPE_CHECKING:
+    from harness.execution.fresh import FreshAnswers
     from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
     from harness.reporting.model import EarlyStopped, SelfTest
@@ -44,6 +45,7 @@ class Options:
     replay: Path | None = None
     selftest: bool = False
     early_stop: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class Gating:
         self._told: list[str] = []
         self._source: tuple[StoreFor, Drivers] | None = None
         self._recorder: Recorder | None = None
+        self._fresh: FreshAnswers | None = None
         self._show_progress = False
 
     @property
@@ -108,23 +111,32 @@ class Gating:
         if file not in self._sessions:
             store, drivers = self._sources()
             self._sessions[file] = SuiteSession(
-                self.suite(file), store=store, drivers=drivers, progress=self._progress, recorder=self._recorder
+                self.suite(file),
+                store=store,
+                drivers=drivers,
+                progress=self._progress,
+                recorder=self._recorder,
+                fresh=self._fresh,
             )
         return self._sessions[file]
 
     def _sources(self) -> tuple[StoreFor, Drivers]:
         """Where predictions are kept and where new ones come from: the ledger and the models, or a recording alone."""
+        from harness.execution.fresh import FreshAnswers
         from harness.execution.ledger import paying_ledger
         from harness.execution.recording import Recorder, Recording, ReplayDriver, replaying
         from harness.runs.session import Drivers
 
         if self._source is None:
-            if self._options.replay is None:
-                ledger = self._options.root / LEDGER
-                self._source = partial(paying_ledger, ledger), Drivers()
-            else:
+            ledger = self._options.root / LEDGER
+            if self._options.replay is not None:
                 recording = Recording(self._options.replay)
                 self._source = partial(replaying, recording), Drivers(partial(ReplayDriver, recording))
+            elif self._options.fresh:
+                self._fresh = FreshAnswers()
+                self._source = partial(self._fresh.store, ledger), Drivers()
+            else:
+                self._source = partial(paying_ledger, ledger), Drivers()
             if self._options.record is not None:
                 self._recorder = Recorder()
         return self._source
@@ -332,6 +344,7 @@ class Gating:
         return refused
 
     def _report(self, write: bool) -> None:
+        from harness.reporting.again import asked_again_line
         from harness.runs.reports import Finished, build_report, write_report
 
         suites = [
@@ -347,6 +360,8 @@ class Gating:
         ]
         report = build_report(suites, root=self._options.root, profile=self.profile)
         self.verdicts_json = write_report(report, self.report_folder if write else None)
+        for suite in report.suites:
+            self._told += [asked_again_line(f"{suite.name}/{run}", found) for run, found in suite.asked_again.items()]
         if write and self._recorder is not None and self._options.record is not None:
             self._recorder.write(self._options.record)
             self._told.append(f"recorded: {self._shown(self._options.record)}")

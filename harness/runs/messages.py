@@ -1,34 +1,39 @@
-"""What a blocked test says: the estimate with its bounds, what was asked, and the worst cases by cost."""
+"""What a blocked test says: what was found, the cases that flipped or cost most, and the numbers behind it."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
 from harness.core.gate import Verdict
 from harness.core.metrics import dearest_errors, members
 from harness.core.prompting import inputs_text
+from harness.core.records import Scalar, Status
 from harness.core.schemas import label_text
-from harness.core.tables import OutcomeTable
-from harness.core.wording import sentence
+from harness.core.tables import STATUSES, OutcomeTable
+from harness.core.wording import budget, details, flipped, measured, sentence, wrapped
+from harness.reporting.escaping import plain_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import BASELINE, SuiteSession
 
 SHOWN = 3
 TEXT = 160
+VALUE = 60
+WIDTH = 92
+"""A terminal of 100 columns, less the margin that pytest puts before a failure."""
 
 
 def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdict) -> str:
-    """The message of a test whose claim blocks: what was found, and the cases that flipped or cost most."""
+    """The message of a test whose claim blocks: the statement, the flipped or worst cases, and two lines of numbers."""
     measure = claim.measure
+    subject = measured(measure.metric, field=measure.field)
     where = f" on slice {measure.slice}" if measure.slice else ""
-    subject = measure.metric.replace("_", " ")
-    lines = [f"{verdict.status}: {measure.run}, {subject}{where}", sentence(verdict, subject=subject)]
+    lines = [f"{verdict.status}: {measure.run}, {subject}{where}", *_wrapped(sentence(verdict, subject=subject))]
     if verdict.lost_ids:
-        lines += _lost_cases(session, measure.run, verdict.lost_ids)
+        lines += _lost_cases(session, measure.run, verdict)
     elif measure.metric != "flip_rate":
         lines += _worst_cases(session, measure.run, measure.slice)
+    stands = budget(verdict)
+    lines += ["", *_wrapped(f"in numbers: {details(verdict)}"), *([f"this claim {stands}"] if stands else [])]
     return "\n".join(lines)
 
 
@@ -38,39 +43,59 @@ def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> lis
     worst = dearest_errors(table, keep, SHOWN)
     lines = ["", "worst cases by cost:"] if worst else []
     for row, cost in worst:
-        lines.append(_case_line(session, row, f" (cost {cost:g})"))
-        lines += _answer_lines(session, row, table, "answered")
+        lines += _case_lines(session, row, cost)
+        lines += _answer_lines(session, row, table.first_wrong(row), table)
     return lines
 
 
-def _lost_cases(session: SuiteSession, run: str, lost: Sequence[str]) -> list[str]:
-    """The lost cases whose answers cost most now, with what was answered before and after."""
+def _lost_cases(session: SuiteSession, run: str, verdict: Verdict) -> list[str]:
+    """The lost cases whose answers cost most now, with what was answered before and after, and all flipped ids."""
     before, after = session.table(BASELINE), session.table(run)
-    keep = np.isin(np.array(after.case_ids), list(lost))
-    lines = ["", f"lost since the baseline ({len(lost)}), dearest first:"]
+    keep = np.isin(np.array(after.case_ids), list(verdict.lost_ids))
+    lines = ["", f"lost since the baseline ({len(verdict.lost_ids)}), dearest first:"]
     for row, cost in dearest_errors(after, keep, SHOWN):
-        lines.append(_case_line(session, row, f" (cost {cost:g})"))
-        lines += _answer_lines(session, row, after, "now answered", before)
-    return lines
+        lines += _case_lines(session, row, cost)
+        lines += _answer_lines(session, row, _lost_in(before, after, row), after, before)
+    return [*lines, *_wrapped(flipped(verdict), indent="  ")]
 
 
-def _case_line(session: SuiteSession, row: int, note: str) -> str:
+def _lost_in(before: OutcomeTable, after: OutcomeTable, row: int) -> int:
+    """A repeat that was right before and is not now; if there is none, one that is not right now."""
+    correct = STATUSES.index(Status.CORRECT)
+    wrong = after.status[row] != correct
+    return int((wrong.astype(np.int8) + (wrong & (before.status[row] == correct))).argmax())
+
+
+def _case_lines(session: SuiteSession, row: int, cost: float) -> list[str]:
     case = session.cases[row]
-    text = " ".join(inputs_text(case.inputs).split())
-    return f"  {case.id}{note}: {text[:TEXT]}{'…' if len(text) > TEXT else ''}"
+    text = plain_line(inputs_text(case.inputs), limit=TEXT)
+    return _wrapped(f"{case.id} (cost {cost:g}): {text}", indent="  ")
 
 
 def _answer_lines(
-    session: SuiteSession, row: int, table: OutcomeTable, verb: str, before: OutcomeTable | None = None
+    session: SuiteSession, row: int, repeat: int, table: OutcomeTable, before: OutcomeTable | None = None
 ) -> list[str]:
-    expected, answer = session.cases[row].expected, table.answers[row][0]
-    if answer is None:
-        return [f"    no usable answer: {table.problems[row][0]}"]
-    old = before.answers[row][0] if before is not None else None
-    return [
-        f"    {name}: expected {label_text(expected[name])}, "
-        + (f"before {label_text(old.get(name))}, " if old is not None else "")
-        + f"{verb} {label_text(answer.get(name))}"
-        for name in session.task.decision_fields
-        if answer.get(name) != expected[name]
-    ]
+    """A line per decision field that is not right, and why there is no decision where there is none."""
+    expected, answer, problem = session.cases[row].expected, table.answers[row][repeat], table.problems[row][repeat]
+    old = before.answers[row][repeat] if before is not None else None
+    now = "answered" if before is None else "now answered"
+    lines = []
+    for name in session.task.decision_fields:
+        if answer is not None and answer.get(name) == expected[name]:
+            continue
+        given = [f"expected {_value(expected[name])}"]
+        given += [f"before {_value(old.get(name))}"] if old is not None else []
+        given += [f"{now} {_value(answer.get(name))}"] if answer is not None else []
+        lines += _wrapped(f"{name}: {', '.join(given)}", indent="    ")
+    if problem:
+        used = "no usable answer" if answer is None else "sent to a person"
+        lines += _wrapped(f"{used}: {plain_line(problem)}", indent="    ")
+    return lines
+
+
+def _value(value: Scalar) -> str:
+    return plain_line(label_text(value), limit=VALUE)
+
+
+def _wrapped(text: str, *, indent: str = "") -> list[str]:
+    return wrapped(text, width=WIDTH, indent=indent)

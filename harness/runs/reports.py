@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from harness.core.policy import Effect
 from harness.core.records import Adapter, FieldCost, Task, Usage
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
+from harness.core.wording import measured, wrapped
 from harness.drivers.pricing import cost_usd
+from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import EarlyStopped, JudgedClaim, Provenance, Report, RunReport, SelfTest, SuiteReport
@@ -29,6 +32,9 @@ from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
+UNMET = 10
+WIDTH = 100
+LONGEST = 3 * WIDTH
 _PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
 
@@ -63,7 +69,7 @@ def write_report(report: Report, folder: Path | None) -> str:
 
 
 def summary_lines(verdicts: str) -> list[str]:
-    """The decision and the counts of each suite, from the text of verdicts.json."""
+    """The counts of each suite, and the gates and guards that are not met, from the text of verdicts.json."""
     content = json.loads(verdicts)
     lines = []
     for suite in content["suites"]:
@@ -73,6 +79,25 @@ def summary_lines(verdicts: str) -> list[str]:
         told = ", ".join(f"{counts[status]} {status}" for status in ("PASS", "INCONCLUSIVE", "FAIL") if counts[status])
         lines.append(f"{suite['suite']}: {told or 'nothing judged'}; {blocks or 'none'} blocking")
         lines += [f"{suite['suite']}: {run} could not be run: {why}" for run, why in suite["broken"].items()]
+    return lines + _unmet_lines(content["suites"])
+
+
+def _unmet_lines(suites: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The gates and guards that are not PASS, each with its sentence, those that block first."""
+    unmet = [
+        (f"{suite['suite']}/{claim['run']}" if len(suites) > 1 else claim["run"], claim)
+        for suite in suites
+        for claim in suite["claims"]
+        if claim["role"] != "report" and claim["status"] != "PASS"
+    ]
+    unmet.sort(key=lambda named: bool(named[1]["effect"] != str(Effect.BLOCK)))
+    lines: list[str] = []
+    for run, claim in unmet[:UNMET]:
+        subject = measured(claim["metric"], field=claim.get("field"), slice=claim.get("slice"))
+        told = f"{claim['status']}: {run}, {subject}: {claim['sentence']}"
+        lines += wrapped(plain_line(told, limit=LONGEST), width=WIDTH, indent="  ")
+    if len(unmet) > UNMET:
+        lines.append(f"  and {len(unmet) - UNMET} more that are not PASS")
     return lines
 
 
@@ -136,6 +161,7 @@ def _suite(finished: Finished) -> SuiteReport:
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
         selftest=finished.selftest,
+        asked_again=session.asked_again,
     )
 
 

@@ -32,12 +32,15 @@ from harness.core.schemas import AnswerSchema
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import OutcomeTable, TableBuilder
 from harness.drivers.registry import make_driver
+from harness.execution.fresh import FreshAnswers
 from harness.execution.ledger import KeyMaker
 from harness.execution.recording import Recorder
 from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.fixtures_io.example_locks import locked_examples
 from harness.fixtures_io.locks import make_lock
 from harness.fixtures_io.suites import SUITE_FILE, Suite
+from harness.reporting.model import AskedAgain
+from harness.runs.moved import Comparing
 
 BASELINE = "baseline"
 """The run name of the accepted predictions of the shipped strategy."""
@@ -76,11 +79,13 @@ class SuiteSession:
         drivers: Drivers,
         progress: ProgressFor = lambda run, total: Progress(),
         recorder: Recorder | None = None,
+        fresh: FreshAnswers | None = None,
     ) -> None:
         self.suite = suite
         self.task = suite.fixture.task
         self._store = store
         self._recorder = recorder
+        self._fresh = fresh
         self._drivers = drivers
         self._progress = progress
         self._tables: dict[str, OutcomeTable] = {}
@@ -90,6 +95,8 @@ class SuiteSession:
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
+        self._comparing: dict[str, Comparing] = {}
+        self.asked_again: dict[str, AskedAgain] = {}
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -219,15 +226,26 @@ class SuiteSession:
             builder.add(scorer.score(by_id[request.case_id], request.repeat, reply), reply)
 
         requests = render(strategy, self.prompt(run), cases)
+        comparing = self._comparing_with(run)
         try:
-            counts = self._execute(run, requests, len(cases) * strategy.repeats, sink)
+            counts = self._execute(
+                run, requests, len(cases) * strategy.repeats, self._comparing_sink(run, comparing, by_id, sink)
+            )
         except HoldfastError as error:
             self.broken[run] = str(error)
             self._tables.pop(run, None)
             raise
         self._tables[run] = builder.finish()
-        if counts.answered or counts.failed:
+        if comparing is not None:
+            self.asked_again[run] = comparing.finish()
+        if comparing is not None or counts.answered or counts.failed:
             self._asked.add(run)
+
+    def _comparing_with(self, run: str) -> Comparing | None:
+        """What compares a run that is asked again with what the ledger holds; None where the ledger is asked."""
+        if self._fresh is not None and run not in self._comparing:
+            self._comparing[run] = Comparing(self.scorer(run), self.task.decision_fields)
+        return self._comparing.get(run)
 
     def open(self, run: str) -> None:
         """Give a run a table that misses all answers, so that it can be extended step by step."""
@@ -242,10 +260,28 @@ class SuiteSession:
 
     def unanswered(self, run: str, cases: Sequence[Case]) -> int:
         """How many requests for these cases would have to be answered by the model, since the ledger can't."""
-        keys = KeyMaker(self.adapter(run).driver, self.identity(run))
+        keys = self._keys(run)
         wanted = [keys.key(request) for request in render(self.strategy(run), self.prompt(run), cases)]
         with self._store(f"{self.suite.name}/{run}") as store:
             return len(wanted) - len(store.get(wanted))
+
+    def _comparing_sink(self, run: str, comparing: Comparing | None, cases: Mapping[str, Case], sink: Sink) -> Sink:
+        """`sink`, which also tells `comparing` of each reply, where the run is asked again."""
+        fresh = self._fresh
+        if comparing is None or fresh is None:
+            return sink
+        keys = self._keys(run)
+
+        def both(request: Request, reply: Response | Failure) -> None:
+            before = fresh.before(keys.key(request))
+            comparing.add(cases[request.case_id], request.repeat, before, reply)
+            sink(request, reply)
+
+        return both
+
+    def _keys(self, run: str) -> KeyMaker:
+        adapter = self.adapter(run)
+        return KeyMaker(adapter.driver, self._drivers.identity(adapter))
 
     def executed(self) -> dict[str, OutcomeTable]:
         """The tables there are so far, in the suite's order."""
@@ -298,10 +334,9 @@ class SuiteSession:
     def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> Progress:
         adapter = self.adapter(run)
         progress = self._progress(run, total)
-        identity = self._drivers.identity(adapter)
-        keys = KeyMaker(adapter.driver, identity)
+        keys = self._keys(run)
         if self._recorder is not None:
-            self._recorder.add_identity(adapter.name, identity)
+            self._recorder.add_identity(adapter.name, self._drivers.identity(adapter))
             sink = self._recording_sink(self._recorder, keys, sink)
         with self._store(f"{self.suite.name}/{run}") as store:
             execute(

@@ -108,3 +108,14 @@ def test_an_unknown_case_or_repeat_is_an_error():
         builder().add(outcome("c9"), response())
     with pytest.raises(IndexError):
         builder(repeats=1).add(outcome("c0", repeat=1), response())
+
+
+def test_the_first_repeat_that_is_not_right_is_found():
+    made = builder(repeats=3)
+    made.add(outcome("c0", 0), response())
+    made.add(outcome("c0", 1, status=Status.REVIEW), response())
+    made.add(outcome("c0", 2, status=Status.WRONG), response())
+    for repeat in range(3):
+        made.add(outcome("c1", repeat), response())
+    table = made.finish()
+    assert [table.first_wrong(row) for row in range(3)] == [1, 0, 0]

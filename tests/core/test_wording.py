@@ -51,6 +51,20 @@ SENTENCES = [
         "no violation in 30 cases; that does not exclude a rate of up to 9.5%; 5% was to be excluded; "
         "29 more cases would settle it",
     ),
+    (
+        never(rate(0, 30, repeats=3), assure=0.05),
+        "no violation in 30 cases, asked 3 times each; that does not exclude a rate of up to 9.5%; "
+        "5% was to be excluded; 29 more cases, asked 3 times each, would settle it",
+    ),
+    (
+        never(Outcomes(values=[[0, 1], [0, 0], [1, 1]], case_ids=["a", "b", "c"])),
+        "2 of 3 cases, asked 2 times each, with a violation (a, c); none is allowed",
+    ),
+    (
+        at_least(rate(340, 420, repeats=2), 0.8),
+        "680 of 840 answers right (81.0%), at least 77.5% with 95% confidence; 80% asked; "
+        "4421 more cases, asked 2 times each, would settle it",
+    ),
     (changed(0, 0, 1000, 0.02), "no case lost or gained of 1000; a loss of 2 points or more is excluded"),
     (changed(1, 0, 1000, 0.01), "lost 1 case, gained 0 of 1000; a loss of 1 point or more is excluded"),
     (
@@ -121,6 +135,19 @@ def test_repeats_are_told() -> None:
     assert same.startswith("no case lost or gained of 400 (means of 3 repeats); ")
 
 
+def test_noise_between_repeats_is_told_in_cases_as_they_are_asked() -> None:
+    noisy = Outcomes(values=np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [150, 30, 20], axis=0), case_ids=range(200))
+    assert wording.sentence(one(at_least(noisy, 0.84))) == (
+        "510 of 600 answers right (85.0%), at least 80.2% with 95% confidence; 84% asked; "
+        "3497 more cases, asked 3 times each, would settle it"
+    )
+    assert wording.budget(one(at_least(noisy, 0.8))) == "allows 30 failures in 200 cases"
+    assert wording.budget(one(at_most(noisy, 0.95))) == "allows 184 of 200 cases"
+    assert wording.sentence(one(no_worse(noisy, noisy, 0.01, role="guard"))).endswith(
+        "more cases, asked 3 times each, would settle it"
+    )
+
+
 def test_details_are_complete() -> None:
     verdict = settle([changed(18, 4, 200, 0.05), at_least(rate(99, 100), 0.9)])[0]
     assert wording.details(verdict) == (
@@ -157,6 +184,17 @@ def test_flipped_cases_are_named() -> None:
     assert wording.flipped(one(no_worse(candidate, baseline, 0.9))) == "lost: 0, 1, 2; gained: 3"
     assert wording.flipped(one(no_worse(candidate, baseline, 0.9)), most=2) == "lost: 0, 1 and 1 more; gained: 3"
     assert wording.flipped(one(no_worse(baseline, baseline, 0.9))) == ""
+
+
+def test_a_measure_is_named_for_readers() -> None:
+    assert wording.measured("format_validity") == "format validity"
+    assert wording.measured("field_accuracy", field="team", slice="refunds") == "field accuracy of team on refunds"
+    assert wording.measured("cost", slice="refunds", quote="`") == "cost on `refunds`"
+
+
+def test_long_lines_are_wrapped_between_words() -> None:
+    lines = wording.wrapped("one two-three " + "x" * 30 + " four", width=20, indent="  ")
+    assert lines == ["  one two-three", "    " + "x" * 30, "    four"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.reporting.escaping import markdown_code, markdown_text
+from harness.reporting.escaping import markdown_code, markdown_text, plain_line
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE = [
@@ -123,3 +123,16 @@ def test_ordinary_text_stays_readable():
         markdown_text("It costs 3.50 euros; see 1.2 and example.com") == "It costs 3.50 euros; see 1.2 and example.com"
     )
     assert markdown_code("data_loss") == "`data_loss`"
+
+
+@given(TEXTS, st.integers(1, 50))
+def test_a_plain_line_is_one_line_that_moves_no_cursor(text, limit):
+    line = plain_line(text, limit=limit)
+    assert len(line) <= limit
+    assert line == line.strip() or len(line) == limit
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", line)
+
+
+def test_a_plain_line_keeps_what_markdown_would_act_on():
+    assert plain_line("*a* <b>\x1b[2J `c`") == "*a* <b> [2J `c`"
+    assert plain_line("abcdef", limit=4) == "abc…"

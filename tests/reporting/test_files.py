@@ -52,6 +52,7 @@ def test_every_claim_is_there_with_its_verdict_and_all_its_numbers():
     assert all(numbers <= set(claim) for claim in claims)
     assert (claims[2]["field"], claims[2]["slice"], claims[2]["n"]) == ("kind", "loud_ones", 11)
     assert "slice" not in claims[0]
+    assert claims[0]["sentence"] == "40 of 40 right (100.0%), at least 92.8% with 95% confidence; 80% asked"
     assert (claims[0]["n"], claims[0]["estimate"], claims[0]["bound"], claims[0]["alpha"]) == (40, 1.0, 0.8, 0.05)
     assert claims[3]["bound"] is None
 

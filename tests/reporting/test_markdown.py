@@ -1,14 +1,30 @@
 """report.md: the decision first; every number and name where it belongs; untrusted text inert."""
 
 import html
+import json
 import re
 
 import pytest
 from markdown_it import MarkdownIt
-from support.small_report import CASES, at_least, never, report, right, suite_report, table, wrong_below
+from support.small_report import (
+    CASES,
+    TASK,
+    at_least,
+    never,
+    no_worse,
+    repeated,
+    report,
+    right,
+    suite_report,
+    table,
+    wrong_below,
+)
 
-from harness.core.records import Decoding, Failure, ParseMode, Response, Stage
+from harness.core.records import Case, Decoding, Failure, Measure, ParseMode, Response, Stage
+from harness.core.scoring import Scorer
 from harness.reporting.markdown import decision, report_markdown
+from harness.runs.declared import DeclaredClaim
+from harness.runs.moved import Comparing
 
 READER = MarkdownIt("commonmark").enable("table")
 
@@ -157,6 +173,104 @@ def test_claims_are_listed_with_what_was_asked_and_why():
     assert "no violation in 11 cases" in found[2][5]
 
 
+def test_a_reviewer_sees_what_the_cases_could_not_have_seen():
+    runs = {"base": table(right), "ref": table(right), "one": repeated([wrong_below(4), right])}
+    claims = [
+        at_least("one", 0.8),
+        at_least("one", 0.5, metric="field_accuracy", field="loud", slice="loud_ones"),
+        never("one", "unusable", slice="loud_ones"),
+        DeclaredClaim(
+            test="t", index=1, kind="at_most", measure=Measure(run="one", metric="cost"), bound=30.0, role="guard"
+        ),
+        at_least("ref", 0.8),
+    ]
+    made = suite_report(runs, claims, strategies={"ref": {"stage": Stage.REFERENCE}})
+    head, *found = rows(report_markdown(report(made)), "What these cases can tell")
+    assert head == [
+        "strategy",
+        "claim",
+        "can stand",
+        "smallest detectable difference",
+        "independent cases",
+        "p",
+        "decided at",
+    ]
+    numbers = [c.verdict for c in made.claims]
+    assert found[0] == [
+        "one",
+        "accuracy",
+        f"allows {numbers[0].budget} failures in 40 cases",
+        f"{round(100 * numbers[0].mde, 1):g} points",
+        "40 asked 2 times each",
+        f"{numbers[0].p:.4g}",
+        f"{numbers[0].decided_at:.4g}",
+    ]
+    assert found[1][1:4] == ["field accuracy of loud on loud_ones", "allows 2 failures in 11 cases", "nothing varied"]
+    assert found[2][2:] == ["allows no violation", "a rate of 23.8%", "11 asked 2 times each", "–", "–"]
+    assert found[3][3] == f"{numbers[3].mde:.4g} per decision"
+    assert len(found) == 4
+    assert "What these cases can tell" not in page()
+
+
+def test_the_worth_of_clustered_cases_and_of_a_change_is_told():
+    cases = tuple(
+        Case(id=c.id, inputs=c.inputs, expected=c.expected, cluster=f"k{int(c.id[1:]) // 4}") for c in CASES[:40]
+    )
+    runs = {"base": table(right, cases), "one": table(wrong_below(8), cases)}
+    made = suite_report(runs, [no_worse("one", 0.6), never("one", "error_rate", role="guard")], cases=cases)
+    change, rate = rows(report_markdown(report(made)), "What these cases can tell")[1:]
+    verdict = made.claims[0].verdict
+    assert change[1] == "change of accuracy"
+    assert change[4] == (f"40 in 10 groups; design effect {verdict.deff:.3g}, worth {round(40 / verdict.deff)}")
+    assert rate[3] == "a rate of 25.9%"
+
+
+def test_changed_cases_are_shown_with_before_and_after_dearest_first():
+    def answer(case):
+        if case.id == "c08":
+            return Response(text='{"kind": "green_tea", "loud": false}')
+        if case.id == "c11":
+            return Response(text="<b>no</b> idea")
+        return right(case)
+
+    text = page({"mine": table(answer)}, baseline=table(wrong_below(3, "cold_soup")))
+    assert rows(text, "Changed since the baseline") == [["strategy", "lost", "gained"], ["mine", "2", "3"]]
+    part = text.split("### Changed since the baseline\n")[1].split("\n#")[0]
+    assert [line for line in part.splitlines() if line.startswith(("-", "  >"))] == [
+        "- lost by `mine`: `c08`, cost 30: `loud` is `true`, before `true`, now `false`",
+        "  > text of case 8",
+        "- lost by `mine`: `c11`, cost 25: `kind` is `hot_soup`, before `hot_soup`; `loud` is `false`, "
+        "before `false`; now no usable answer (not\\_json)",
+        "  > text of case 11",
+        "- gained by `mine`: `c00`, cost 4 before: `kind` is `green_tea`, before `cold_soup`, now `green_tea`",
+        "  > text of case 0",
+        "- gained by `mine`: `c01`, cost 4 before: `kind` is `hot_soup`, before `cold_soup`, now `hot_soup`",
+        "  > text of case 1",
+        "- gained by `mine`: `c02`, cost 4 before: `kind` is `green_tea`, before `cold_soup`, now `green_tea`",
+        "  > text of case 2",
+    ]
+
+
+def test_at_most_eight_changed_cases_a_side_are_shown_and_the_rest_counted():
+    text = page({"mine": table(wrong_below(20))}, baseline=table(right))
+    assert text.count("- lost by `mine`: `c") == 8
+    assert "- lost by `mine`: 12 more" in text
+    text = page({"mine": table(right)}, baseline=table(wrong_below(20)))
+    assert text.count("- gained by `mine`: `c") == 8
+    assert "- gained by `mine`: 12 more" in text
+
+
+def test_of_several_repeats_the_one_that_went_wrong_is_shown():
+    text = page({"mine": repeated([right, wrong_below(1), right])}, baseline=table(right))
+    assert "- lost by `mine`: `c00`, cost 4: `kind` is `green_tea`, before `green_tea`, now `red_wine`" in text
+    assert "- `c00`, cost 4: `kind` is `green_tea`, answered `red_wine`" in text
+
+
+def test_a_case_that_a_person_is_asked_about_is_told_as_such():
+    text = page({"mine": table(right, review_below=0.5)}, baseline=table(right))
+    assert "- lost by `mine`: `c39`, cost 3: now sent to a person (confidence below 0.5)" in text
+
+
 def test_confusions_and_worst_cases_are_those_of_the_shipped_strategy_dearest_first():
     def answer(case):
         if case.id == "c04":
@@ -237,13 +351,28 @@ def test_equal_inputs_give_equal_pages():
 HOSTILE = "<script>alert(1)</script> | [x](http://example.com) ![y](http://z) `code` @team\n# Big\n\n| a | b |\n* * *"
 
 
+def hostile_answers(text):
+    scorer = Scorer(TASK)
+    comparing = Comparing(scorer, TASK.decision_fields)
+    old = right(CASES[0])
+    new = Response(text=json.dumps({"kind": text, "loud": True}), provider_model=text, provider_fingerprint=text)
+    comparing.add(CASES[0], 0, old, new)
+    return comparing.finish()
+
+
 def test_hostile_tickets_and_answers_do_nothing():
     cases = tuple(
         type(case)(id=case.id, inputs={"text": HOSTILE}, expected=case.expected, supplement=case.supplement)
         for case in CASES
     )
     said = HOSTILE.replace("\n", "\\n")
-    made = suite_report({"one": table(wrong_below(3, kind=said), cases)}, cases=cases, attribution=HOSTILE)
+    made = suite_report(
+        {"one": table(wrong_below(3, kind=said), cases)},
+        cases=cases,
+        attribution=HOSTILE,
+        baseline=table(right, cases),
+        asked_again={"one": hostile_answers(HOSTILE)},
+    )
     text = report_markdown(report(made))
     assert rows(text, "What `one` confuses at the highest cost")[1][:2] == ["kind", "green_tea"]
     rendered = READER.render(text)
@@ -252,6 +381,13 @@ def test_hostile_tickets_and_answers_do_nothing():
     assert "<img" not in rendered
     assert "Big" not in "".join(re.findall(r"<h\d>.*?</h\d>", rendered))
     assert "@team" not in re.sub(r"`[^`]*`", "", text)
-    calm = READER.render(page({"one": table(wrong_below(3))}, attribution="x"))
+    calm = READER.render(
+        page(
+            {"one": table(wrong_below(3))},
+            attribution="x",
+            baseline=table(right),
+            asked_again={"one": hostile_answers("calm")},
+        )
+    )
     shape = [re.findall(r"</?(?:table|tr|td|th|h\d|ul|li|hr|blockquote)\b", part) for part in (rendered, calm)]
     assert shape[0] == shape[1]

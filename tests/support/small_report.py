@@ -82,11 +82,17 @@ def wrong_below(number: int, kind: str = "red_wine") -> Answerer:
 
 def table(answer: Answerer | None, cases: Sequence[Case] = CASES, **scoring: Any) -> OutcomeTable:
     """The outcomes of an answerer; of None, for whom every answer is missing."""
+    return repeated([answer], cases, **scoring)
+
+
+def repeated(answers: Sequence[Answerer | None], cases: Sequence[Case] = CASES, **scoring: Any) -> OutcomeTable:
+    """The outcomes of as many repeats as there are answerers."""
     scorer = Scorer(TASK, **scoring)
-    builder = TableBuilder(cases=cases, repeats=1, decision_fields=TASK.decision_fields, largest_cost=60)
-    for case in cases if answer is not None else ():
-        reply = answer(case)
-        builder.add(scorer.score(case, 0, reply), reply)
+    builder = TableBuilder(cases=cases, repeats=len(answers), decision_fields=TASK.decision_fields, largest_cost=60)
+    for repeat, answer in enumerate(answers):
+        for case in cases if answer is not None else ():
+            reply = answer(case)
+            builder.add(scorer.score(case, repeat, reply), reply)
     return builder.finish()
 
 
@@ -94,6 +100,19 @@ def at_least(run: str, bound: float, *, role: str = "gate", **measure: Any) -> D
     found = Measure(run=run, **({"metric": "accuracy"} | measure))
     return DeclaredClaim(
         test="suites/kitchen/test_k.py::test", index=0, kind="at_least", measure=found, bound=bound, role=role
+    )
+
+
+def no_worse(run: str, margin: float, *, role: str = "gate", metric: str = "accuracy") -> DeclaredClaim:
+    """Against the run `base`."""
+    return DeclaredClaim(
+        test="suites/kitchen/test_k.py::test_paired",
+        index=0,
+        kind="no_worse",
+        measure=Measure(run=run, metric=metric),
+        baseline=Measure(run="base", metric=metric),
+        bound=margin,
+        role=role,
     )
 
 

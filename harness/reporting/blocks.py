@@ -1,0 +1,22 @@
+"""What the parts of report.md share: tables, and the names of what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tabulate import tabulate
+
+from harness.core.wording import measured
+from harness.reporting.model import JudgedClaim
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A markdown table, with an empty line behind it."""
+    yield tabulate(list(rows), headers=list(head), tablefmt="pipe", disable_numparse=True)
+    yield ""
+
+
+def subject(claim: JudgedClaim) -> str:
+    """What a claim is about: "accuracy on `refunds`"."""
+    measure = claim.measure
+    return measured(measure.metric, field=measure.field, slice=measure.slice, quote="`")

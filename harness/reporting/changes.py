@@ -1,0 +1,88 @@
+"""Which cases each run answers otherwise than the accepted baseline: the lost and the gained ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.metrics import dearest_errors
+from harness.core.prompting import inputs_text
+from harness.core.records import Answer, Stage, Status
+from harness.core.schemas import label_text
+from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.reporting.blocks import table
+from harness.reporting.escaping import markdown_code, markdown_text
+from harness.reporting.model import SuiteReport
+
+SHOWN = 8
+
+
+def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
+    """The natural cases that each run lost and gained since the baseline, dearest first; nothing without a baseline."""
+    if suite.baseline is None:
+        return
+    yield "### Changed since the baseline"
+    yield ""
+    was = _right(suite.baseline)
+    rows, cases = [], []
+    for name, run in suite.runs.items():
+        if run.strategy.stage is Stage.REFERENCE:
+            continue
+        now = _right(run.table)
+        asked = natural & (run.table.status != MISSING).all(axis=1)
+        lost, gained = was & ~now & asked, ~was & now & asked
+        rows.append([f"`{name}`", str(int(lost.sum())), str(int(gained.sum()))])
+        cases += list(_cases(suite, name, "lost", lost)) + list(_cases(suite, name, "gained", gained))
+    yield from table(["strategy", "lost", "gained"], rows)
+    if cases:
+        yield from cases
+        yield ""
+
+
+def _right(outcomes: OutcomeTable) -> NDArray[np.bool_]:
+    """The cases that are right in every repeat."""
+    right: NDArray[np.bool_] = (outcomes.status == STATUSES.index(Status.CORRECT)).all(axis=1)
+    return right
+
+
+def _cases(suite: SuiteReport, name: str, side: str, keep: NDArray[np.bool_]) -> Iterator[str]:
+    """A line per case and its input below; the cost is that of the wrong side."""
+    assert suite.baseline is not None
+    before, now = suite.baseline, suite.runs[name].table
+    wrong = now if side == "lost" else before
+    for row, cost in dearest_errors(wrong, keep, SHOWN):
+        case = suite.cases[row]
+        priced = f"cost {cost:g}" if side == "lost" else f"cost {cost:g} before"
+        yield f"- {side} by `{name}`: {markdown_code(case.id)}, {priced}: {_told(suite, row, before, now)}"
+        yield f"  > {markdown_text(inputs_text(case.inputs))}"
+    more = int(keep.sum()) - SHOWN
+    if more > 0:
+        yield f"- {side} by `{name}`: {more} more"
+
+
+def _told(suite: SuiteReport, row: int, before: OutcomeTable, now: OutcomeTable) -> str:
+    """Expected, before and now of the fields that either side has wrong, and why a side gave no decision.
+
+    Of several repeats each side shows its first that is not right.
+    """
+    expected = suite.cases[row].expected
+    sides = [(when, side, side.first_wrong(row)) for when, side in (("before", before), ("now", now))]
+    parts = []
+    for field in suite.task.decision_fields:
+        right = label_text(expected[field])
+        given = {when: _given(side.answers[row][repeat], field) for when, side, repeat in sides}
+        if any(value != right for value in given.values()):
+            words = [f"{when} {markdown_code(value)}" for when, value in given.items() if value is not None]
+            parts.append(", ".join([f"`{field}` is {markdown_code(right)}", *words]))
+    for when, side, repeat in sides:
+        problem = side.problems[row][repeat]
+        if problem:
+            used = "no usable answer" if side.answers[row][repeat] is None else "sent to a person"
+            parts.append(f"{when} {used} ({markdown_text(problem)})")
+    return "; ".join(parts)
+
+
+def _given(answer: Answer | None, field: str) -> str | None:
+    return None if answer is None else label_text(answer.get(field))
