@@ -53,6 +53,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    spread = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if config.option.gate_accept is not None and spread:
+        raise pytest.UsageError(
+            "--gate-accept can't be used with pytest -n: a baseline is written by the process that ran all tests; "
+            "accept without -n (or with -n 0). Answers that are in the ledger are not asked again"
+        )
+
+
 def _gating(config: pytest.Config) -> Gating:
     """The state of this process, made when the first suite is met, so that other projects pay nothing."""
     if GATING not in config.stash:
@@ -311,11 +320,9 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
-    if GATING in config.stash and not hasattr(config, "workerinput"):
-        if config.stash[GATING].finish(passed=exitstatus == 0):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    elif config.option.gate_accept and getattr(config.option, "numprocesses", None):
-        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    judged_here = GATING in config.stash and not hasattr(config, "workerinput")
+    if judged_here and config.stash[GATING].finish(passed=exitstatus == 0):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     texts = session.config.stash.get(WORKER_VERDICTS, [])
     if len(set(texts)) > 1:
         raise pytest.UsageError("xdist workers reached different verdicts: please report this, the gate must not do so")

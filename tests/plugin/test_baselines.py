@@ -132,6 +132,22 @@ def test_a_failing_or_inconclusive_run_is_not_accepted(accepted):
     assert lines(accepted) == before
 
 
+@pytest.mark.parametrize("spread", [("-n", "2"), ("--dist", "load", "--tx", "popen")])
+def test_acceptance_by_workers_is_refused_before_anything_is_asked(project, spread):
+    project.suite(SUITE)
+    result = project.run_apart("--gate-accept", "first release", *spread)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--gate-accept can't be used with pytest -n*accept without -n (or with -n 0)*"])
+    assert project.calls == 0
+    assert not (project.root / "reports").exists()
+
+
+def test_acceptance_in_one_process_may_say_so(project):
+    project.suite(SUITE)
+    assert project.run_apart("--gate-accept", "first release", "-n", "0").ret == 0
+    assert lines(project)
+
+
 def test_a_worse_critical_slice_needs_an_override_that_is_recorded(accepted):
     model = (accepted.root / "adapters/model.py").read_text()
     accepted.write("adapters/model.py", model.replace("if int(number) < wrong:", "if int(number) == 199:"))
