@@ -185,7 +185,10 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 
 
 class Gate:
-    """Claims of one test, in the order in which they are made."""
+    """Claims of one test, in the order in which they are made.
+
+    `alpha` is the error that a PASS may have, `alpha_fail` (default: alpha) that of a FAIL, shared within the suite.
+    """
 
     def __init__(self, item: pytest.Item, gating: Gating, session: SuiteSession) -> None:
         self._item = item
@@ -200,11 +203,12 @@ class Gate:
         *,
         role: str = "gate",
         alpha: float = 0.05,
+        alpha_fail: float | None = None,
         name: str | None = None,
     ) -> None:
         """PASS if the measure is at least `floor` with confidence 1 − alpha."""
         __tracebackhide__ = True
-        self._claim("at_least", measure, bound=floor, role=role, alpha=alpha, name=name)
+        self._claim("at_least", measure, bound=floor, role=role, alpha=alpha, alpha_fail=alpha_fail, name=name)
 
     def at_most(
         self,
@@ -213,11 +217,12 @@ class Gate:
         *,
         role: str = "gate",
         alpha: float = 0.05,
+        alpha_fail: float | None = None,
         name: str | None = None,
     ) -> None:
         """PASS if the measure, a rate or a mean cost, is at most `ceiling` with confidence 1 − alpha."""
         __tracebackhide__ = True
-        self._claim("at_most", measure, bound=ceiling, role=role, alpha=alpha, name=name)
+        self._claim("at_most", measure, bound=ceiling, role=role, alpha=alpha, alpha_fail=alpha_fail, name=name)
 
     def no_worse(
         self,
@@ -227,11 +232,21 @@ class Gate:
         *,
         role: str = "gate",
         alpha: float = 0.05,
+        alpha_fail: float | None = None,
         name: str | None = None,
     ) -> None:
         """PASS if a loss of `margin` or more against the accepted predictions, case by case, can be excluded."""
         __tracebackhide__ = True
-        self._claim("no_worse", measure, baseline=baseline, bound=margin, role=role, alpha=alpha, name=name)
+        self._claim(
+            "no_worse",
+            measure,
+            baseline=baseline,
+            bound=margin,
+            role=role,
+            alpha=alpha,
+            alpha_fail=alpha_fail,
+            name=name,
+        )
 
     def never(
         self,

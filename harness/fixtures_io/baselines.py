@@ -78,7 +78,13 @@ def read_baseline(path: Path) -> Baseline | None:
             raise ValueError(f"a case without {repeats} answers")
         for name in ("holdout", "schema", "scoring", "digest", "claims"):
             header[name]
+        header["claims"] = [_completed(claim) for claim in header["claims"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "restore it from git, or delete it and accept a run again"
         raise FixtureError(f"{shown(path)} is not a baseline ({error!r}); {remedy}") from error
     return Baseline(header=header, cases=cases)
+
+
+def _completed(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim with all that is stored now: older headers do not say at which level it fails, which was its alpha."""
+    return {"alpha_fail": claim["alpha"], **claim}

@@ -56,6 +56,7 @@ def _claim(claim: JudgedClaim) -> dict[str, Any]:
         "bound": claim.bound,
         "role": claim.role,
         "alpha": claim.verdict.claim.alpha,
+        "alpha_fail": claim.verdict.claim.alpha_fail,
         "effect": str(claim.effect),
         **numbers,
     }

@@ -69,6 +69,7 @@ def claim_row(claim: DeclaredClaim) -> dict[str, Any]:
         "bound": claim.bound,
         "role": claim.role,
         "alpha": claim.alpha,
+        "alpha_fail": claim.alpha if claim.alpha_fail is None else claim.alpha_fail,
     }
 
 
@@ -87,6 +88,8 @@ def missing_claims(accepted: Sequence[Mapping[str, Any]], declared: Sequence[Dec
 def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     if _STRENGTH[new["role"]] < _STRENGTH[old["role"]] or new["alpha"] > old["alpha"]:
         return False
+    if old["kind"] != "never" and new["alpha_fail"] < old["alpha_fail"]:
+        return False
     if old["bound"] is None:
         return True
     return bool(new["bound"] >= old["bound"] if old["kind"] == "at_least" else new["bound"] <= old["bound"])
@@ -94,7 +97,7 @@ def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
 
 def _terms(row: Mapping[str, Any]) -> str:
     bound = "none" if row["bound"] is None else f"{row['bound']:g}"
-    return f"{row['role']} {bound} at alpha {row['alpha']:g}"
+    return f"{row['role']} {bound} at alpha {row['alpha']:g}, alpha_fail {row['alpha_fail']:g}"
 
 
 def worsened_slices(old: OutcomeTable, new: OutcomeTable, session: SuiteSession) -> list[str]:

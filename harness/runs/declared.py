@@ -12,7 +12,7 @@ ROLES = ("gate", "guard", "report")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredClaim:
-    """What one line of a test claims: plain data, equal when declared again."""
+    """What one line of a test claims: plain data, equal when declared again; `alpha_fail` None is `alpha`."""
 
     test: str
     index: int
@@ -22,14 +22,16 @@ class DeclaredClaim:
     bound: float | None = None
     role: str = "gate"
     alpha: float = 0.05
+    alpha_fail: float | None = None
     name: str | None = None
     assure: float | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ClaimError(f"role {self.role!r} is not known; expected one of {', '.join(ROLES)}")
-        if not 0 < self.alpha < 0.5:
-            raise ClaimError(f"alpha is {self.alpha}; expected a number between 0 and 0.5")
+        for name, value in (("alpha", self.alpha), ("alpha_fail", self.alpha_fail)):
+            if value is not None and not 0 < value < 0.5:
+                raise ClaimError(f"{name} is {value}; expected a number between 0 and 0.5")
 
     @property
     def title(self) -> str:

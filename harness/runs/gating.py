@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.policy import PROFILES, Effect, effect
+from harness.core.policy import INCONCLUSIVE, PROFILES, Effect, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs.declared import DeclaredClaim
@@ -64,6 +64,7 @@ class Gating:
         self.profile = options.profile or self._settings.get("profile", "pr")
         if self.profile not in PROFILES:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
+        self._inconclusive = _inconclusive(self._settings.get("inconclusive", {}))
         self.declaring = False
         self.verdicts_json = ""
         self._suites: dict[Path, Suite] = {}
@@ -220,7 +221,7 @@ class Gating:
         possible = [claim for claim in claims if claim not in unjudged]
         verdicts = settle(possible, session.outcomes, session.largest_cost, self._comparison(file, session).identical)
         for claim, verdict in zip(possible, verdicts, strict=True):
-            done = effect(claim.role, str(verdict.status), self.profile)
+            done = effect(claim.role, str(verdict.status), self.profile, inconclusive=self._inconclusive)
             blocks = done is Effect.BLOCK
             self._judged[claim.test, claim.index] = Judged(
                 label="MISSED" if str(verdict.status) == "FAIL" and not blocks else str(verdict.status),
@@ -340,13 +341,26 @@ def _settings(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
-    known = ("adapters", "fixtures", "profile", "reports")
+    known = ("adapters", "fixtures", "inconclusive", "profile", "reports")
     unknown = sorted(set(found) - set(known))
     if unknown:
         raise ClaimError(
             f"pyproject.toml: [tool.holdfast] has the unknown key {unknown[0]!r}; known: {', '.join(known)}"
         )
     return found
+
+
+def _inconclusive(declared: object) -> dict[str, Effect]:
+    """What an INCONCLUSIVE gate does in each profile, declared or by default; raises ClaimError for other words."""
+    where, words = "pyproject.toml: [tool.holdfast] inconclusive", (str(Effect.WARN), str(Effect.BLOCK))
+    if not isinstance(declared, dict):
+        raise ClaimError(f'{where} is {declared!r}; expected a table such as {{pr = "warn", release = "block"}}')
+    for profile, word in declared.items():
+        if profile not in PROFILES:
+            raise ClaimError(f"{where} has the unknown profile {profile!r}; expected one of {', '.join(PROFILES)}")
+        if word not in words:
+            raise ClaimError(f"{where}.{profile} is {word!r}; expected {' or '.join(words)}")
+    return {**INCONCLUSIVE, **{profile: Effect(word) for profile, word in declared.items()}}
 
 
 def _with_repeats(suite: Suite, repeats: int) -> Suite:

@@ -47,14 +47,24 @@ def _claim(
                 cost_max=largest_cost(claim.measure),
                 role=claim.role,
                 alpha=claim.alpha,
+                alpha_fail=claim.alpha_fail,
                 name=name,
                 identical=same,
             )
         return gate.no_worse(
-            values, accepted, claim.bound, role=claim.role, alpha=claim.alpha, name=name, identical=same
+            values,
+            accepted,
+            claim.bound,
+            role=claim.role,
+            alpha=claim.alpha,
+            alpha_fail=claim.alpha_fail,
+            name=name,
+            identical=same,
         )
     if claim.kind == "at_least":
-        return gate.at_least(values, claim.bound, role=claim.role, alpha=claim.alpha, name=name)
+        return gate.at_least(
+            values, claim.bound, role=claim.role, alpha=claim.alpha, alpha_fail=claim.alpha_fail, name=name
+        )
     if claim.measure.metric == "cost":
         return gate.cost_at_most(
             values,
@@ -62,6 +72,7 @@ def _claim(
             cost_max=largest_cost(claim.measure),
             role=claim.role,
             alpha=claim.alpha,
+            alpha_fail=claim.alpha_fail,
             name=name,
         )
-    return gate.at_most(values, claim.bound, role=claim.role, alpha=claim.alpha, name=name)
+    return gate.at_most(values, claim.bound, role=claim.role, alpha=claim.alpha, alpha_fail=claim.alpha_fail, name=name)

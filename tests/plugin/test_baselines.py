@@ -28,6 +28,15 @@ def accepted(project):
     return project
 
 
+def edit_header(project, change, name="good.jsonl"):
+    """Rewrite the header of a baseline file by `change(header)`."""
+    path = project.root / "reports/baselines/fruit" / name
+    first, rest = path.read_text().split("\n", 1)
+    header = json.loads(first)
+    change(header)
+    path.write_text(json.dumps(header) + "\n" + rest)
+
+
 def lines(project):
     return (project.root / "reports/baselines/fruit/good.jsonl").read_text().splitlines()
 
@@ -104,6 +113,28 @@ def test_a_removed_or_loosened_claim_makes_the_gate_incomplete(accepted):
     accepted.suite(SUITE.partition("def test_critical")[0])
     accepted.run().stdout.fnmatch_lines(["*no_worse accuracy on rare: accepted, and not made now*"])
     assert "INCOMPLETE, not a passed gate" in accepted.report()
+
+
+def test_a_fail_that_became_harder_is_looser(accepted):
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha_fail=0.01"))
+    accepted.run().stdout.fnmatch_lines(
+        ["*no_worse accuracy: looser than accepted*alpha 0.05, alpha_fail 0.01 instead of*alpha_fail 0.05*"]
+    )
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha=0.04"))
+    accepted.run().stdout.fnmatch_lines(["*no_worse accuracy: looser than accepted*alpha_fail 0.04 instead of*"])
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha=0.04, alpha_fail=0.06"))
+    assert "INCOMPLETE" not in accepted.run().stdout.str()
+
+
+def test_a_header_from_before_alpha_fail_asks_for_alpha(accepted):
+    def older(header):
+        for claim in header["claims"]:
+            assert claim.pop("alpha_fail") == claim["alpha"]
+
+    edit_header(accepted, older)
+    assert "INCOMPLETE" not in accepted.run().stdout.str()
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha_fail=0.01"))
+    accepted.run().stdout.fnmatch_lines(["*looser than accepted*alpha_fail 0.01 instead of*alpha_fail 0.05*"])
 
 
 @pytest.mark.parametrize("selection", [("-k", "regression"), ("suites/fruit/test_fruit.py::test_accuracy",)])
