@@ -160,13 +160,26 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def baseline(request: pytest.FixtureRequest) -> Run:
     """The accepted predictions of the shipped strategy, with the same lazy measures as `run`."""
+    from harness.core.records import BASELINE
+
+    return _accepted(request, BASELINE)
+
+
+@pytest.fixture
+def anchor(request: pytest.FixtureRequest) -> Run:
+    """The predictions of a pinned release, for margins that many small losses may not exceed together."""
+    from harness.core.records import ANCHOR
+
+    return _accepted(request, ANCHOR)
+
+
+def _accepted(request: pytest.FixtureRequest, name: str) -> Run:
     from harness.runs.run import Run
-    from harness.runs.session import BASELINE
 
     session = _session_of(request.node, request.config)
     if session is None:
-        pytest.fail(f"`baseline` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
-    return Run(session, BASELINE)
+        pytest.fail(f"`{name}` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
+    return Run(session, name)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Accepted predictions: reports/baselines/<suite>/<strategy>.jsonl, a header line and a line per case, sorted.
 
+The anchor, the predictions of a pinned release, is a file of the same format in the folder `anchor` beside it.
+
 Small and diffable, since it is reviewed like code. Statuses and costs are not in it: they follow from the answers, so
 that a new policy can be applied to old predictions.
 """
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import FixtureError
-from harness.core.records import Answer
+from harness.core.records import BASELINE, Answer
 from harness.fixtures_io.cases import write_jsonl
 from harness.fixtures_io.declarations import shown
 
@@ -86,5 +88,6 @@ def read_baseline(path: Path) -> Baseline | None:
 
 
 def _completed(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim with all that is stored now: older headers do not say at which level it fails, which was its alpha."""
-    return {"alpha_fail": claim["alpha"], **claim}
+    """A claim with all that is stored now: older headers know no anchor, and no level of a FAIL other than alpha."""
+    against = BASELINE if claim["kind"] == "no_worse" else None
+    return {"against": against, "alpha_fail": claim["alpha"], **claim}

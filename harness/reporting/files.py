@@ -53,6 +53,7 @@ def _claim(claim: JudgedClaim) -> dict[str, Any]:
         "run": measure.run,
         "metric": measure.metric,
         **details,
+        "against": claim.against,
         "bound": claim.bound,
         "role": claim.role,
         "alpha": claim.verdict.claim.alpha,

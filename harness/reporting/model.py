@@ -13,7 +13,7 @@ from harness.core.tables import OutcomeTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedClaim:
-    """A claim with its verdict and what it does to the build."""
+    """A claim with its verdict and what it does to the build. `against` names what a paired claim compares with."""
 
     test: str
     index: int
@@ -24,6 +24,7 @@ class JudgedClaim:
     title: str
     verdict: Verdict
     effect: Effect
+    against: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

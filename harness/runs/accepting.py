@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.digests import digest
 from harness.core.metrics import members
-from harness.core.records import Failure, Outcome, Response, Status
+from harness.core.records import ANCHOR, Failure, Outcome, Response, Status
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import STATUSES, OutcomeTable, TableBuilder
 from harness.fixtures_io.baselines import Accepted, Baseline
@@ -66,6 +66,7 @@ def claim_row(claim: DeclaredClaim) -> dict[str, Any]:
         "metric": claim.measure.metric,
         "slice": claim.measure.slice,
         "field": claim.measure.field,
+        "against": claim.against,
         "bound": claim.bound,
         "role": claim.role,
         "alpha": claim.alpha,
@@ -77,8 +78,9 @@ def missing_claims(accepted: Sequence[Mapping[str, Any]], declared: Sequence[Dec
     """The accepted claims that are no longer made, or only in a weaker form, each in words."""
     now = [claim_row(claim) for claim in declared]
     for old in accepted:
-        same = [new for new in now if all(new[k] == old[k] for k in ("kind", "metric", "slice", "field"))]
+        same = [new for new in now if all(new[k] == old[k] for k in ("kind", "metric", "slice", "field", "against"))]
         title = f"{old['kind']} {old['metric']}" + (f" on {old['slice']}" if old["slice"] else "")
+        title += " against the anchor" if old["against"] == ANCHOR else ""
         if not same:
             yield f"{title}: accepted, and not made now"
         elif not any(_as_strict(new, old) for new in same):

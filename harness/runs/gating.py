@@ -234,7 +234,7 @@ class Gating:
         for claim, why in unjudged.items():
             broken = claim.measure.run in session.broken
             self._judged[claim.test, claim.index] = Judged(
-                label="BROKEN" if broken else "NO BASELINE",
+                label="BROKEN" if broken else f"NO {str(claim.against).upper()}",
                 blocks=broken or (self.profile == "release" and claim.role != "report"),
                 settled=False,
                 message=why,
@@ -245,7 +245,7 @@ class Gating:
         run = claim.measure.run
         if run in session.broken:
             return f"{run} could not be run: {session.broken[run]}"
-        return self._comparison(file, session).problem(run) if claim.baseline is not None else ""
+        return self._comparison(file, session).problem(claim)
 
     def _comparison(self, file: Path, session: SuiteSession) -> Comparison:
         from harness.runs.comparing import Comparison

@@ -9,11 +9,12 @@ import numpy as np
 from harness.core.gate import Verdict
 from harness.core.metrics import dearest_errors, members
 from harness.core.prompting import inputs_text
+from harness.core.records import ANCHOR
 from harness.core.schemas import label_text
 from harness.core.tables import OutcomeTable
 from harness.core.wording import sentence
 from harness.runs.declared import DeclaredClaim
-from harness.runs.session import BASELINE, SuiteSession
+from harness.runs.session import SuiteSession
 
 SHOWN = 3
 TEXT = 160
@@ -24,9 +25,10 @@ def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdic
     measure = claim.measure
     where = f" on slice {measure.slice}" if measure.slice else ""
     subject = measure.metric.replace("_", " ")
+    where += " against the anchor" if claim.against == ANCHOR else ""
     lines = [f"{verdict.status}: {measure.run}, {subject}{where}", sentence(verdict, subject=subject)]
-    if verdict.lost_ids:
-        lines += _lost_cases(session, measure.run, verdict.lost_ids)
+    if verdict.lost_ids and claim.against is not None:
+        lines += _lost_cases(session, measure.run, claim.against, verdict.lost_ids)
     elif measure.metric != "flip_rate":
         lines += _worst_cases(session, measure.run, measure.slice)
     return "\n".join(lines)
@@ -43,11 +45,11 @@ def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> lis
     return lines
 
 
-def _lost_cases(session: SuiteSession, run: str, lost: Sequence[str]) -> list[str]:
+def _lost_cases(session: SuiteSession, run: str, against: str, lost: Sequence[str]) -> list[str]:
     """The lost cases whose answers cost most now, with what was answered before and after."""
-    before, after = session.table(BASELINE), session.table(run)
+    before, after = session.table(against), session.table(run)
     keep = np.isin(np.array(after.case_ids), list(lost))
-    lines = ["", f"lost since the baseline ({len(lost)}), dearest first:"]
+    lines = ["", f"lost since the {against} ({len(lost)}), dearest first:"]
     for row, cost in dearest_errors(after, keep, SHOWN):
         lines.append(_case_line(session, row, f" (cost {cost:g})"))
         lines += _answer_lines(session, row, after, "now answered", before)

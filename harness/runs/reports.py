@@ -146,6 +146,7 @@ def _judged(claim: DeclaredClaim, verdict: Verdict, done: Effect) -> JudgedClaim
         title=claim.title,
         verdict=verdict,
         effect=done,
+        against=claim.against,
     )
 
 

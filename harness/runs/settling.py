@@ -16,11 +16,11 @@ def settle(
     claims: Sequence[DeclaredClaim],
     outcomes: Callable[[Measure], Outcomes],
     largest_cost: Callable[[Measure], float],
-    identical: Callable[[str], bool] = lambda run: False,
+    identical: Callable[[DeclaredClaim], bool] = lambda claim: False,
 ) -> list[Verdict]:
     """The verdicts of all claims of one suite, in their order, settled as one family.
 
-    `identical` tells of a run whether it is the accepted one, digest and predictions alike.
+    `identical` tells of a paired claim whether its run is the one it is compared with, digest and predictions alike.
     """
     return gate.settle([_claim(claim, outcomes, largest_cost, identical) for claim in claims])
 
@@ -29,7 +29,7 @@ def _claim(
     claim: DeclaredClaim,
     outcomes: Callable[[Measure], Outcomes],
     largest_cost: Callable[[Measure], float],
-    identical: Callable[[str], bool],
+    identical: Callable[[DeclaredClaim], bool],
 ) -> Claim:
     values = outcomes(claim.measure)
     name = claim.title
@@ -38,7 +38,7 @@ def _claim(
     if claim.bound is None:
         raise ClaimError(f"{claim.test}: {name} has no bound")
     if claim.kind == "no_worse" and claim.baseline is not None:
-        accepted, same = outcomes(claim.baseline), identical(claim.measure.run)
+        accepted, same = outcomes(claim.baseline), identical(claim)
         if claim.measure.metric == "cost":
             return gate.cost_no_worse(
                 values,

@@ -179,6 +179,14 @@ def test_acceptance_in_one_process_may_say_so(project):
     assert lines(project)
 
 
+def test_a_run_without_the_shipped_strategy_is_not_accepted(project):
+    project.strategies(thresholds="{accuracy: 0.5}", fair="candidate", good="shipped")
+    project.suite(SUITE.partition("def test_no_regression")[0])
+    result = project.run("--gate-strategies", "fair", "--gate-accept", "in part")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*not accepted, fruit/good: no claim was made about the shipped strategy*"])
+
+
 def test_a_worse_critical_slice_needs_an_override_that_is_recorded(accepted):
     model = (accepted.root / "adapters/model.py").read_text()
     accepted.write("adapters/model.py", model.replace("if int(number) < wrong:", "if int(number) == 199:"))
