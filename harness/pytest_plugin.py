@@ -24,6 +24,28 @@ if TYPE_CHECKING:
 
 GATING = pytest.StashKey["Gating"]()
 WORKER_VERDICTS = pytest.StashKey[list[str]]()
+NOT_TOGETHER = {
+    ("--gate-accept", "-n"): (
+        "a baseline is written by the process that ran all tests; accept without -n (or with -n 0). Answers that are in "
+        "the ledger are not asked again"
+    ),
+    ("--gate-accept", "--gate-early-stop"): "a baseline holds every case; accept a run without --gate-early-stop",
+    ("--gate-fresh", "--gate-accept"): (
+        "fresh answers do not enter the ledger, so later runs would not be judged on what was accepted; accept an "
+        "ordinary run, without --gate-fresh"
+    ),
+    ("--gate-fresh", "--gate-replay"): (
+        "a recording asks no model; keep fresh answers with --gate-record FILE, and replay them in a run without "
+        "--gate-fresh"
+    ),
+    ("--gate-fresh", "-n"): "every worker would ask by itself and be judged on other answers; leave -n out",
+    (
+        "--gate-selftest",
+        "-n",
+    ): "one process simulates; leave -n out. Answers in the ledger are not asked again",
+    ("--gate-selftest", "--gate-early-stop"): "the simulations need every case; leave --gate-early-stop out",
+}
+"""Options that contradict each other, with the reason and what to do instead."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,25 +93,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Options that contradict each other are refused before anything is collected."""
     option = config.option
-    if option.gate_fresh:
-        for given, why in (
-            (
-                option.gate_accept is not None,
-                "--gate-accept: fresh answers do not enter the ledger, so later runs would not be judged on what was "
-                "accepted; accept an ordinary run, without --gate-fresh",
-            ),
-            (
-                option.gate_replay,
-                "--gate-replay: a recording asks no model; keep fresh answers with --gate-record FILE, and replay "
-                "them in a run without --gate-fresh",
-            ),
-            (
-                getattr(option, "numprocesses", None) or getattr(option, "tx", None),
-                "-n: every worker would ask by itself and be judged on other answers; leave -n out",
-            ),
-        ):
-            if given:
-                raise pytest.UsageError(f"--gate-fresh can't be used with {why}")
+    given = {
+        "--gate-accept": option.gate_accept is not None,
+        "--gate-early-stop": option.gate_early_stop,
+        "--gate-fresh": option.gate_fresh,
+        "--gate-replay": option.gate_replay is not None,
+        "--gate-selftest": option.gate_selftest,
+        "-n": config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"),
+    }
+    for (one, other), why in NOT_TOGETHER.items():
+        if given[one] and given[other]:
+            raise pytest.UsageError(f"{one} can't be used with {other}: {why}")
 
 
 def _gating(config: pytest.Config) -> Gating:
@@ -193,13 +207,26 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def baseline(request: pytest.FixtureRequest) -> Run:
     """The accepted predictions of the shipped strategy, with the same lazy measures as `run`."""
+    from harness.core.records import BASELINE
+
+    return _accepted(request, BASELINE)
+
+
+@pytest.fixture
+def anchor(request: pytest.FixtureRequest) -> Run:
+    """The predictions of a pinned release, for margins that many small losses may not exceed together."""
+    from harness.core.records import ANCHOR
+
+    return _accepted(request, ANCHOR)
+
+
+def _accepted(request: pytest.FixtureRequest, name: str) -> Run:
     from harness.runs.run import Run
-    from harness.runs.session import BASELINE
 
     session = _session_of(request.node, request.config)
     if session is None:
-        pytest.fail(f"`baseline` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
-    return Run(session, BASELINE)
+        pytest.fail(f"`{name}` needs a strategies.yaml beside {request.node.path.name}", pytrace=False)
+    return Run(session, name)
 
 
 @pytest.fixture
@@ -218,7 +245,10 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 
 
 class Gate:
-    """Claims of one test, in the order in which they are made."""
+    """Claims of one test, in the order in which they are made.
+
+    `alpha` is the error that a PASS may have, `alpha_fail` (default: alpha) that of a FAIL, shared within the suite.
+    """
 
     def __init__(self, item: pytest.Item, gating: Gating, session: SuiteSession) -> None:
         self._item = item
@@ -233,11 +263,12 @@ class Gate:
         *,
         role: str = "gate",
         alpha: float = 0.05,
+        alpha_fail: float | None = None,
         name: str | None = None,
     ) -> None:
         """PASS if the measure is at least `floor` with confidence 1 − alpha."""
         __tracebackhide__ = True
-        self._claim("at_least", measure, bound=floor, role=role, alpha=alpha, name=name)
+        self._claim("at_least", measure, bound=floor, role=role, alpha=alpha, alpha_fail=alpha_fail, name=name)
 
     def at_most(
         self,
@@ -246,11 +277,12 @@ class Gate:
         *,
         role: str = "gate",
         alpha: float = 0.05,
+        alpha_fail: float | None = None,
         name: str | None = None,
     ) -> None:
         """PASS if the measure, a rate or a mean cost, is at most `ceiling` with confidence 1 − alpha."""
         __tracebackhide__ = True
-        self._claim("at_most", measure, bound=ceiling, role=role, alpha=alpha, name=name)
+        self._claim("at_most", measure, bound=ceiling, role=role, alpha=alpha, alpha_fail=alpha_fail, name=name)
 
     def no_worse(
         self,
@@ -260,11 +292,21 @@ class Gate:
         *,
         role: str = "gate",
         alpha: float = 0.05,
+        alpha_fail: float | None = None,
         name: str | None = None,
     ) -> None:
         """PASS if a loss of `margin` or more against the accepted predictions, case by case, can be excluded."""
         __tracebackhide__ = True
-        self._claim("no_worse", measure, baseline=baseline, bound=margin, role=role, alpha=alpha, name=name)
+        self._claim(
+            "no_worse",
+            measure,
+            baseline=baseline,
+            bound=margin,
+            role=role,
+            alpha=alpha,
+            alpha_fail=alpha_fail,
+            name=name,
+        )
 
     def never(
         self,
@@ -353,11 +395,9 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
-    if GATING in config.stash and not hasattr(config, "workerinput"):
-        if config.stash[GATING].finish(passed=exitstatus == 0):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    elif config.option.gate_accept and getattr(config.option, "numprocesses", None):
-        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    judged_here = GATING in config.stash and not hasattr(config, "workerinput")
+    if judged_here and config.stash[GATING].finish(passed=exitstatus == 0):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     texts = session.config.stash.get(WORKER_VERDICTS, [])
     if len(set(texts)) > 1:
         raise pytest.UsageError("xdist workers reached different verdicts: please report this, the gate must not do so")

@@ -94,6 +94,6 @@ def unchanged(measured: Measured) -> Evidence:
         outright=Outright(
             status=VerdictStatus.PASS,
             rule=Rule.IDENTICAL,
-            reason="the strategy and its stored predictions are those of the baseline",
+            reason="the strategy and its stored predictions are the accepted ones",
         ),
     )

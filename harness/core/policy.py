@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 PROFILES = ("pr", "release")
 
@@ -15,12 +17,15 @@ class Effect(StrEnum):
     BLOCK = "block"
 
 
-def effect(role: str, status: str, profile: str) -> Effect:
+INCONCLUSIVE: Mapping[str, Effect] = MappingProxyType({"pr": Effect.WARN, "release": Effect.BLOCK})
+"""What an INCONCLUSIVE gate does in each profile, where a project does not say otherwise."""
+
+
+def effect(role: str, status: str, profile: str, *, inconclusive: Mapping[str, Effect] = INCONCLUSIVE) -> Effect:
     """The effect of one verdict.
 
-    A FAIL blocks for the roles gate and guard and never for report. An INCONCLUSIVE gate warns in profile `pr` and
-    blocks in `release`; of a guard or a report claim it only warns. A PASS passes. Raises ValueError for an unknown
-    profile.
+    A FAIL blocks for the roles gate and guard and never for report. An INCONCLUSIVE gate does what `inconclusive` says
+    of the profile; of a guard or a report claim it only warns. A PASS passes. Raises ValueError for an unknown profile.
     """
     if profile not in PROFILES:
         raise ValueError(f"profile {profile!r} is not known; expected one of {', '.join(PROFILES)}")
@@ -28,6 +33,6 @@ def effect(role: str, status: str, profile: str) -> Effect:
         return Effect.PASS
     if role == "report":
         return Effect.WARN
-    if status == "FAIL" or (role == "gate" and profile == "release"):
+    if status == "FAIL" or (role == "gate" and inconclusive[profile] is Effect.BLOCK):
         return Effect.BLOCK
     return Effect.WARN

@@ -14,6 +14,9 @@ from harness.core.digests import digest
 Scalar = str | int | float | bool | None
 Answer = Mapping[str, Any]
 
+BASELINE, ANCHOR = "baseline", "anchor"
+"""The run names of accepted predictions of the shipped strategy: of the last accepted run, and of a pinned release."""
+
 
 class Stage(StrEnum):
     """What a strategy is for: a `reference` is measured and never blocks; one strategy of a suite is `shipped`."""

@@ -1,5 +1,7 @@
 """Accepted predictions: reports/baselines/<suite>/<strategy>.jsonl, a header line and a line per case, sorted.
 
+The anchor, the predictions of a pinned release, is a file of the same format in the folder `anchor` beside it.
+
 Small and diffable, since it is reviewed like code. Statuses and costs are not in it: they follow from the answers, so
 that a new policy can be applied to old predictions.
 """
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import FixtureError
-from harness.core.records import Answer
+from harness.core.records import BASELINE, Answer
 from harness.fixtures_io.cases import write_jsonl
 from harness.fixtures_io.declarations import shown
 
@@ -78,7 +80,14 @@ def read_baseline(path: Path) -> Baseline | None:
             raise ValueError(f"a case without {repeats} answers")
         for name in ("holdout", "schema", "scoring", "digest", "claims"):
             header[name]
+        header["claims"] = [_completed(claim) for claim in header["claims"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "restore it from git, or delete it and accept a run again"
         raise FixtureError(f"{shown(path)} is not a baseline ({error!r}); {remedy}") from error
     return Baseline(header=header, cases=cases)
+
+
+def _completed(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim with all that is stored now: older headers know no anchor, and no level of a FAIL other than alpha."""
+    against = BASELINE if claim["kind"] == "no_worse" else None
+    return {"against": against, "alpha_fail": claim["alpha"], **claim}

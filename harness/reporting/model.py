@@ -16,7 +16,7 @@ Provider = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedClaim:
-    """A claim with its verdict and what it does to the build."""
+    """A claim with its verdict and what it does to the build. `against` names what a paired claim compares with."""
 
     test: str
     index: int
@@ -27,6 +27,7 @@ class JudgedClaim:
     title: str
     verdict: Verdict
     effect: Effect
+    against: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

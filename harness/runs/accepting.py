@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.digests import digest
 from harness.core.metrics import members
-from harness.core.records import Failure, Outcome, Response, Status
+from harness.core.records import ANCHOR, Failure, Outcome, Response, Status
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import STATUSES, OutcomeTable, TableBuilder
 from harness.fixtures_io.baselines import Accepted, Baseline
@@ -66,9 +66,11 @@ def claim_row(claim: DeclaredClaim) -> dict[str, Any]:
         "metric": claim.measure.metric,
         "slice": claim.measure.slice,
         "field": claim.measure.field,
+        "against": claim.against,
         "bound": claim.bound,
         "role": claim.role,
         "alpha": claim.alpha,
+        "alpha_fail": claim.alpha if claim.alpha_fail is None else claim.alpha_fail,
     }
 
 
@@ -76,8 +78,9 @@ def missing_claims(accepted: Sequence[Mapping[str, Any]], declared: Sequence[Dec
     """The accepted claims that are no longer made, or only in a weaker form, each in words."""
     now = [claim_row(claim) for claim in declared]
     for old in accepted:
-        same = [new for new in now if all(new[k] == old[k] for k in ("kind", "metric", "slice", "field"))]
+        same = [new for new in now if all(new[k] == old[k] for k in ("kind", "metric", "slice", "field", "against"))]
         title = f"{old['kind']} {old['metric']}" + (f" on {old['slice']}" if old["slice"] else "")
+        title += " against the anchor" if old["against"] == ANCHOR else ""
         if not same:
             yield f"{title}: accepted, and not made now"
         elif not any(_as_strict(new, old) for new in same):
@@ -87,6 +90,8 @@ def missing_claims(accepted: Sequence[Mapping[str, Any]], declared: Sequence[Dec
 def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     if _STRENGTH[new["role"]] < _STRENGTH[old["role"]] or new["alpha"] > old["alpha"]:
         return False
+    if old["kind"] != "never" and new["alpha_fail"] < old["alpha_fail"]:
+        return False
     if old["bound"] is None:
         return True
     return bool(new["bound"] >= old["bound"] if old["kind"] == "at_least" else new["bound"] <= old["bound"])
@@ -94,7 +99,7 @@ def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
 
 def _terms(row: Mapping[str, Any]) -> str:
     bound = "none" if row["bound"] is None else f"{row['bound']:g}"
-    return f"{row['role']} {bound} at alpha {row['alpha']:g}"
+    return f"{row['role']} {bound} at alpha {row['alpha']:g}, alpha_fail {row['alpha_fail']:g}"
 
 
 def worsened_slices(old: OutcomeTable, new: OutcomeTable, session: SuiteSession) -> list[str]:

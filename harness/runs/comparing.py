@@ -1,4 +1,4 @@
-"""One suite beside its accepted baseline: whether they compare, what the baseline still asks for, and acceptance."""
+"""One suite beside its accepted predictions: whether they compare, what the baseline still asks for, and acceptance."""
 
 from __future__ import annotations
 
@@ -6,66 +6,94 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from harness.core.records import Stage
+from harness.core.records import ANCHOR, BASELINE
 from harness.fixtures_io.baselines import Baseline, read_baseline, write_baseline
 from harness.fixtures_io.declarations import shown
 from harness.runs.accepting import baseline_table, missing_claims, new_baseline, not_comparable, worsened_slices
 from harness.runs.declared import DeclaredClaim
 from harness.runs.reports import Settled, git_revision, versions
-from harness.runs.session import BASELINE, SuiteSession
+from harness.runs.session import SuiteSession
 
 ACCEPT = 'pytest suites/ --gate-accept "why"'
 
 
-class Comparison:
-    """The baseline of a suite's shipped strategy, read once."""
+class _Predictions:
+    """One file of accepted predictions of the shipped strategy, the run `name` of the session; read once."""
 
-    def __init__(self, session: SuiteSession, folder: Path) -> None:
+    def __init__(self, session: SuiteSession, name: str, path: Path, *, remedy: str) -> None:
         self._session = session
-        self._shipped = session.suite.shipped or ""
-        self._path = folder / session.suite.name / f"{self._shipped}.jsonl"
+        self._name = name
+        self.path = path
+        self._remedy = remedy
 
     @cached_property
-    def baseline(self) -> Baseline | None:
+    def accepted(self) -> Baseline | None:
         """Raises FixtureError for a file that is no baseline."""
-        return read_baseline(self._path)
+        return read_baseline(self.path)
 
     @cached_property
-    def _comparable(self) -> str:
-        """Why the baseline can't be compared with; "" once the session holds its outcomes."""
-        if self.baseline is None:
-            return f"no baseline yet: {shown(self._path)} is made by: {ACCEPT}"
-        repeats = self._session.strategy(self._shipped).repeats
-        why = not_comparable(self.baseline, self._session, repeats)
-        if why:
-            return f"{shown(self._path)} is {why}; accept a new one with: {ACCEPT}"
-        scorer = self._session.scorer(self._shipped)
-        self._session.set_baseline(baseline_table(self.baseline, self._session, scorer))
+    def unusable(self) -> str:
+        """Why they can't be compared with; "" once the session holds their outcomes."""
+        if self.accepted is None:
+            return f"no {self._name} yet: {shown(self.path)} is made by: {ACCEPT}"
+        shipped = self._session.suite.shipped or ""
+        if why := self._not_comparable(shipped):
+            return f"{why}; {self._remedy}"
+        scorer = self._session.scorer(shipped)
+        self._session.set_accepted(self._name, baseline_table(self.accepted, self._session, scorer))
         return ""
 
     def problem(self, run: str) -> str:
-        """Why `run` can't be compared with the baseline; "" if it can."""
-        if self._comparable or self.baseline is None:
-            return self._comparable
-        if self._session.strategy(run).repeats != self.baseline.repeats:
-            return not_comparable(self.baseline, self._session, self._session.strategy(run).repeats)
-        return ""
+        """Why `run` can't be compared with them; "" if it can."""
+        return self.unusable or self._not_comparable(run)
 
     def identical(self, run: str) -> bool:
         """Whether `run` is the accepted run: the same digest, and every answer from the ledger."""
-        accepted = self.baseline
+        accepted = self.accepted
         return (
             accepted is not None
             and accepted.header["digest"] == self._session.digest(run)
             and self._session.all_stored(run)
         )
 
+    def _not_comparable(self, run: str) -> str:
+        if self.accepted is None:
+            return ""
+        why = not_comparable(self.accepted, self._session, self._session.strategy(run).repeats)
+        return f"{shown(self.path)} is {why}" if why else ""
+
+
+class Comparison:
+    """What a suite's shipped strategy was accepted with: the baseline, and the anchor, a release that stays pinned."""
+
+    def __init__(self, session: SuiteSession, folder: Path) -> None:
+        self._session = session
+        self._shipped = session.suite.shipped or ""
+        path = folder / session.suite.name / f"{self._shipped}.jsonl"
+        pinned = path.parent / ANCHOR / path.name
+        self._baseline = _Predictions(session, BASELINE, path, remedy=f"accept a new one with: {ACCEPT}")
+        self._anchor = _Predictions(
+            session, ANCHOR, pinned, remedy=f"accept a new baseline, then pin it: cp {shown(path)} {shown(pinned)}"
+        )
+
+    def problem(self, claim: DeclaredClaim) -> str:
+        """Why a claim can't be compared with what it is against; "" if it can, or is not paired."""
+        return "" if claim.against is None else self._against(claim).problem(claim.measure.run)
+
+    def identical(self, claim: DeclaredClaim) -> bool:
+        """Whether a paired claim is about the very run that it is compared with."""
+        return self._against(claim).identical(claim.measure.run)
+
+    def _against(self, claim: DeclaredClaim) -> _Predictions:
+        return self._anchor if claim.against == ANCHOR else self._baseline
+
     def missing_claims(self, declared: Sequence[DeclaredClaim]) -> list[str]:
         """The accepted claims that are no longer made, or only in a weaker form."""
-        if self.baseline is None:
+        baseline = self._baseline.accepted
+        if baseline is None:
             return []
         own = [claim for claim in declared if claim.measure.run == self._shipped]
-        return [f"{self._session.suite.name}: {line}" for line in missing_claims(self.baseline.claims, own)]
+        return [f"{self._session.suite.name}: {line}" for line in missing_claims(baseline.claims, own)]
 
     def accept(
         self,
@@ -78,11 +106,11 @@ class Comparison:
     ) -> tuple[list[str], bool]:
         """Write the shipped run as the baseline, or say why not: (lines to show, whether it was written).
 
-        Refused for `refusal`, an inconclusive or failing gate, missing or failed answers, and a critical slice that got
-        worse without an override.
+        A suite that has no anchor yet gets it too. Refused for `refusal`, an inconclusive or failing gate, missing or
+        failed answers, and a critical slice that got worse without an override.
         """
         name = f"{self._session.suite.name}/{self._shipped}"
-        why = refusal or self._why_not(settled, overrides)
+        why = refusal or self._why_not(settled, declared, overrides)
         if why:
             return [f"not accepted, {name}: {why}"], False
         worse = self._worse()
@@ -95,13 +123,17 @@ class Comparison:
             versions=versions(),
             overrides=[name for name in overrides if name in worse],
         )
-        write_baseline(self._path, baseline)
-        return [f"accepted, {name}: {shown(self._path)}"], True
+        write_baseline(self._baseline.path, baseline)
+        lines = [f"accepted, {name}: {shown(self._baseline.path)}"]
+        if not self._anchor.path.exists():
+            write_baseline(self._anchor.path, baseline)
+            lines.append(f"pinned as the anchor, {name}: {shown(self._anchor.path)}")
+        return lines, True
 
-    def _why_not(self, settled: Sequence[Settled], overrides: Sequence[str]) -> str:
+    def _why_not(self, settled: Sequence[Settled], declared: Sequence[DeclaredClaim], overrides: Sequence[str]) -> str:
+        if not any(claim.measure.run == self._shipped for claim in declared):
+            return "no claim was made about the shipped strategy"
         own = [(claim, verdict) for claim, verdict, _ in settled if claim.measure.run == self._shipped]
-        if self._session.strategy(self._shipped).stage is not Stage.SHIPPED or not own:
-            return "the shipped strategy was not judged"
         unmet = [c.title for c, v in own if c.role == "gate" and str(v.status) != "PASS"]
         if unmet:
             return f"{len(unmet)} gate claims are not PASS, the first: {unmet[0]}"
@@ -115,7 +147,7 @@ class Comparison:
         return ""
 
     def _worse(self) -> list[str]:
-        if self._comparable:
+        if self._baseline.unusable:
             return []
         table = self._session.table(self._shipped)
         return worsened_slices(self._session.table(BASELINE), table, self._session)

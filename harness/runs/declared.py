@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.core.errors import ClaimError
-from harness.core.records import Measure
+from harness.core.records import ANCHOR, BASELINE, Measure
 
 ROLES = ("gate", "guard", "report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredClaim:
-    """What one line of a test claims: plain data, equal when declared again."""
+    """What one line of a test claims: plain data, equal when declared again; `alpha_fail` None is `alpha`."""
 
     test: str
     index: int
@@ -22,16 +22,28 @@ class DeclaredClaim:
     bound: float | None = None
     role: str = "gate"
     alpha: float = 0.05
+    alpha_fail: float | None = None
     name: str | None = None
     assure: float | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ClaimError(f"role {self.role!r} is not known; expected one of {', '.join(ROLES)}")
-        if not 0 < self.alpha < 0.5:
-            raise ClaimError(f"alpha is {self.alpha}; expected a number between 0 and 0.5")
+        for name, value in (("alpha", self.alpha), ("alpha_fail", self.alpha_fail)):
+            if value is not None and not 0 < value < 0.5:
+                raise ClaimError(f"{name} is {value}; expected a number between 0 and 0.5")
+        accepted = self.baseline
+        if accepted and (accepted.run not in (BASELINE, ANCHOR) or replace(self.measure, run=accepted.run) != accepted):
+            raise ClaimError(
+                f"{self.measure} can't be compared with {accepted}; expected the same measure of `baseline` or `anchor`"
+            )
+
+    @property
+    def against(self) -> str | None:
+        """Which accepted predictions the claim compares with, BASELINE or ANCHOR; None for an unpaired claim."""
+        return None if self.baseline is None else self.baseline.run
 
     @property
     def title(self) -> str:
         """The claim as a reader of a report knows it."""
-        return self.name or str(self.measure)
+        return self.name or str(self.measure) + (" against the anchor" if self.against == ANCHOR else "")

@@ -26,9 +26,9 @@ class EarlyStop:
     """Runs the strategies of one suite in growing batches; a verdict that was reached stands."""
 
     def __init__(
-        self, session: SuiteSession, claims: Sequence[DeclaredClaim], identical: Callable[[str], bool]
+        self, session: SuiteSession, claims: Sequence[DeclaredClaim], identical: Callable[[DeclaredClaim], bool]
     ) -> None:
-        """`claims` are all of the suite that can be judged; `identical` tells whether a run is the accepted one."""
+        """`claims` are all of the suite that can be judged; `identical` tells of a claim whether both sides are the same run."""
         self._session = session
         self._identical = identical
         self._family = [claim for claim in claims if claim.role != "report"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.policy import PROFILES, Effect, effect
+from harness.core.policy import INCONCLUSIVE, PROFILES, Effect, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs.declared import DeclaredClaim
@@ -70,6 +70,7 @@ class Gating:
         self.profile = options.profile or self._settings.get("profile", "pr")
         if self.profile not in PROFILES:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
+        self._inconclusive = _inconclusive(self._settings.get("inconclusive", {}))
         self.declaring = False
         self.verdicts_json = ""
         self._suites: dict[Path, Suite] = {}
@@ -258,7 +259,7 @@ class Gating:
             self._stopped[file] = early.stopped()
             self._told += early_lines(session.suite.name, self._stopped[file])
         for claim, verdict in zip(possible, verdicts, strict=True):
-            done = effect(claim.role, str(verdict.status), self.profile)
+            done = effect(claim.role, str(verdict.status), self.profile, inconclusive=self._inconclusive)
             blocks = done is Effect.BLOCK
             self._judged[claim.test, claim.index] = Judged(
                 label="MISSED" if str(verdict.status) == "FAIL" and not blocks else str(verdict.status),
@@ -271,7 +272,7 @@ class Gating:
         for claim, why in unjudged.items():
             broken = claim.measure.run in session.broken
             self._judged[claim.test, claim.index] = Judged(
-                label="BROKEN" if broken else "NO BASELINE",
+                label="BROKEN" if broken else f"NO {str(claim.against).upper()}",
                 blocks=broken or (self.profile == "release" and claim.role != "report"),
                 settled=False,
                 message=why,
@@ -301,7 +302,7 @@ class Gating:
         run = claim.measure.run
         if run in session.broken:
             return f"{run} could not be run: {session.broken[run]}"
-        return self._comparison(file, session).problem(run) if claim.baseline is not None else ""
+        return self._comparison(file, session).problem(claim)
 
     def _comparison(self, file: Path, session: SuiteSession) -> Comparison:
         from harness.runs.comparing import Comparison
@@ -404,13 +405,26 @@ def _settings(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
-    known = ("adapters", "fixtures", "profile", "reports")
+    known = ("adapters", "fixtures", "inconclusive", "profile", "reports")
     unknown = sorted(set(found) - set(known))
     if unknown:
         raise ClaimError(
             f"pyproject.toml: [tool.holdfast] has the unknown key {unknown[0]!r}; known: {', '.join(known)}"
         )
     return found
+
+
+def _inconclusive(declared: object) -> dict[str, Effect]:
+    """What an INCONCLUSIVE gate does in each profile, declared or by default; raises ClaimError for other words."""
+    where, words = "pyproject.toml: [tool.holdfast] inconclusive", (str(Effect.WARN), str(Effect.BLOCK))
+    if not isinstance(declared, dict):
+        raise ClaimError(f'{where} is {declared!r}; expected a table such as {{pr = "warn", release = "block"}}')
+    for profile, word in declared.items():
+        if profile not in PROFILES:
+            raise ClaimError(f"{where} has the unknown profile {profile!r}; expected one of {', '.join(PROFILES)}")
+        if word not in words:
+            raise ClaimError(f"{where}.{profile} is {word!r}; expected {' or '.join(words)}")
+    return {**INCONCLUSIVE, **{profile: Effect(word) for profile, word in declared.items()}}
 
 
 def _with_repeats(suite: Suite, repeats: int) -> Suite:

@@ -7,13 +7,13 @@ import numpy as np
 from harness.core.gate import Verdict
 from harness.core.metrics import dearest_errors, members
 from harness.core.prompting import inputs_text
-from harness.core.records import Scalar, Status
+from harness.core.records import ANCHOR, Scalar, Status
 from harness.core.schemas import label_text
 from harness.core.tables import STATUSES, OutcomeTable
 from harness.core.wording import budget, details, flipped, measured, sentence, wrapped
 from harness.reporting.escaping import plain_line
 from harness.runs.declared import DeclaredClaim
-from harness.runs.session import BASELINE, SuiteSession
+from harness.runs.session import SuiteSession
 
 SHOWN = 3
 TEXT = 160
@@ -27,9 +27,10 @@ def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdic
     measure = claim.measure
     subject = measured(measure.metric, field=measure.field)
     where = f" on slice {measure.slice}" if measure.slice else ""
+    where += " against the anchor" if claim.against == ANCHOR else ""
     lines = [f"{verdict.status}: {measure.run}, {subject}{where}", *_wrapped(sentence(verdict, subject=subject))]
-    if verdict.lost_ids:
-        lines += _lost_cases(session, measure.run, verdict)
+    if verdict.lost_ids and claim.against is not None:
+        lines += _lost_cases(session, measure.run, claim.against, verdict)
     elif measure.metric != "flip_rate":
         lines += _worst_cases(session, measure.run, measure.slice)
     stands = budget(verdict)
@@ -48,11 +49,11 @@ def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> lis
     return lines
 
 
-def _lost_cases(session: SuiteSession, run: str, verdict: Verdict) -> list[str]:
+def _lost_cases(session: SuiteSession, run: str, against: str, verdict: Verdict) -> list[str]:
     """The lost cases whose answers cost most now, with what was answered before and after, and all flipped ids."""
-    before, after = session.table(BASELINE), session.table(run)
+    before, after = session.table(against), session.table(run)
     keep = np.isin(np.array(after.case_ids), list(verdict.lost_ids))
-    lines = ["", f"lost since the baseline ({len(verdict.lost_ids)}), dearest first:"]
+    lines = ["", f"lost since the {against} ({len(verdict.lost_ids)}), dearest first:"]
     for row, cost in dearest_errors(after, keep, SHOWN):
         lines += _case_lines(session, row, cost)
         lines += _answer_lines(session, row, _lost_in(before, after, row), after, before)

@@ -178,6 +178,7 @@ def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
             title=claim.title,
             verdict=verdict,
             effect=done,
+            against=claim.against,
         )
         for claim, verdict, done in settled
     ]

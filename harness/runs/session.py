@@ -16,6 +16,7 @@ from harness.core.metrics import members, outcomes_of
 from harness.core.outcomes import Outcomes
 from harness.core.prompting import make_prompt, render
 from harness.core.records import (
+    BASELINE,
     Adapter,
     Answer,
     BatchDriver,
@@ -41,9 +42,6 @@ from harness.fixtures_io.locks import make_lock
 from harness.fixtures_io.suites import SUITE_FILE, Suite
 from harness.reporting.model import AskedAgain
 from harness.runs.moved import Comparing
-
-BASELINE = "baseline"
-"""The run name of the accepted predictions of the shipped strategy."""
 
 ProgressFor = Callable[[str, int], Progress]
 StoreFor = Callable[[str], AbstractContextManager[Store]]
@@ -192,13 +190,13 @@ class SuiteSession:
                 raise DeclarationError([problem]) from error
         return Scorer(self.task, parse_mode=strategy.parse, validator=validator, review_below=strategy.review_below)
 
-    def set_baseline(self, table: OutcomeTable) -> None:
-        """The outcomes that measures of the run BASELINE are computed from."""
-        self._tables[BASELINE] = table
+    def set_accepted(self, run: str, table: OutcomeTable) -> None:
+        """The outcomes that measures of the run BASELINE or ANCHOR are computed from."""
+        self._tables[run] = table
 
     @property
     def baseline(self) -> OutcomeTable | None:
-        """The outcomes of the accepted predictions, if there are comparable ones."""
+        """The outcomes of the last accepted predictions, if there are comparable ones."""
         return self._tables.get(BASELINE)
 
     def all_stored(self, run: str) -> bool:

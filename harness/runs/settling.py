@@ -16,11 +16,11 @@ def settle(
     claims: Sequence[DeclaredClaim],
     outcomes: Callable[[Measure], Outcomes],
     largest_cost: Callable[[Measure], float],
-    identical: Callable[[str], bool] = lambda run: False,
+    identical: Callable[[DeclaredClaim], bool] = lambda claim: False,
 ) -> list[Verdict]:
     """The verdicts of all claims of one suite, in their order, settled as one family.
 
-    `identical` tells of a run whether it is the accepted one, digest and predictions alike.
+    `identical` tells of a paired claim whether its run is the one it is compared with, digest and predictions alike.
     """
     return gate.settle([core_claim(claim, outcomes, largest_cost, identical) for claim in claims])
 
@@ -29,7 +29,7 @@ def core_claim(
     claim: DeclaredClaim,
     outcomes: Callable[[Measure], Outcomes],
     largest_cost: Callable[[Measure], float],
-    identical: Callable[[str], bool],
+    identical: Callable[[DeclaredClaim], bool],
 ) -> Claim:
     """What a test declared, as the gate's core takes it, with the outcomes that are known."""
     values = outcomes(claim.measure)
@@ -39,7 +39,7 @@ def core_claim(
     if claim.bound is None:
         raise ClaimError(f"{claim.test}: {name} has no bound")
     if claim.kind == "no_worse" and claim.baseline is not None:
-        accepted, same = outcomes(claim.baseline), identical(claim.measure.run)
+        accepted, same = outcomes(claim.baseline), identical(claim)
         if claim.measure.metric == "cost":
             return gate.cost_no_worse(
                 values,
@@ -48,14 +48,24 @@ def core_claim(
                 cost_max=largest_cost(claim.measure),
                 role=claim.role,
                 alpha=claim.alpha,
+                alpha_fail=claim.alpha_fail,
                 name=name,
                 identical=same,
             )
         return gate.no_worse(
-            values, accepted, claim.bound, role=claim.role, alpha=claim.alpha, name=name, identical=same
+            values,
+            accepted,
+            claim.bound,
+            role=claim.role,
+            alpha=claim.alpha,
+            alpha_fail=claim.alpha_fail,
+            name=name,
+            identical=same,
         )
     if claim.kind == "at_least":
-        return gate.at_least(values, claim.bound, role=claim.role, alpha=claim.alpha, name=name)
+        return gate.at_least(
+            values, claim.bound, role=claim.role, alpha=claim.alpha, alpha_fail=claim.alpha_fail, name=name
+        )
     if claim.measure.metric == "cost":
         return gate.cost_at_most(
             values,
@@ -63,6 +73,7 @@ def core_claim(
             cost_max=largest_cost(claim.measure),
             role=claim.role,
             alpha=claim.alpha,
+            alpha_fail=claim.alpha_fail,
             name=name,
         )
-    return gate.at_most(values, claim.bound, role=claim.role, alpha=claim.alpha, name=name)
+    return gate.at_most(values, claim.bound, role=claim.role, alpha=claim.alpha, alpha_fail=claim.alpha_fail, name=name)

@@ -29,6 +29,10 @@ def test_no_regression(run, baseline, gate):
     gate.no_worse(run.accuracy(), baseline.accuracy(), margin=0.05)
 
 
+def test_no_cumulative_loss(run, anchor, gate):
+    gate.no_worse(run.accuracy(), anchor.accuracy(), margin=0.08)
+
+
 def test_critical_categories(run, baseline, gate, critical_slice):
     gate.no_worse(
         run.accuracy(slice=critical_slice), baseline.accuracy(slice=critical_slice), margin=0.15, role="guard"

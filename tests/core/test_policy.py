@@ -51,6 +51,14 @@ def test_the_default_role_is_the_one_that_the_page_names():
     assert "| `gate` (default) |" in PAGE
 
 
+@pytest.mark.parametrize(("role", "status", "profile"), sorted(TABLE))
+def test_only_an_inconclusive_gate_can_be_set_to_do_otherwise(role, status, profile):
+    swapped = {"pr": Effect.BLOCK, "release": Effect.WARN}
+    settable = (role, status) == ("gate", "INCONCLUSIVE")
+    expected = swapped[profile] if settable else effect(role, status, profile)
+    assert effect(role, status, profile, inconclusive=swapped) is expected
+
+
 @pytest.mark.parametrize("profile", ["", "PR", "nightly"])
 def test_an_unknown_profile_is_an_error(profile):
     with pytest.raises(ValueError, match="expected one of pr, release"):

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.core.errors import DeclarationError
-from harness.core.records import Decoding, ExampleChoice, Limits, ParseMode, Price, Sampling, Stage
+from harness.core.records import ANCHOR, BASELINE, Decoding, ExampleChoice, Limits, ParseMode, Price, Sampling, Stage
 from harness.fixtures_io.suites import SUITE_FILE, FixtureMissing, Project, load_adapter, load_suite
 
 SUITE = f"suites/tickets/{SUITE_FILE}"
@@ -148,6 +148,15 @@ def test_a_suite_has_no_second_shipped_strategy(problems, edit):
     edit(SUITE, "stage: reference", "stage: shipped")
     assert problems() == [
         f"{SUITE}:6: strategies.tuned.stage: 'base' is shipped already; expected exactly one shipped strategy per suite"
+    ]
+
+
+@pytest.mark.parametrize("name", [BASELINE, ANCHOR])
+def test_the_names_of_accepted_predictions_are_no_strategies(problems, edit, name):
+    edit(SUITE, "base: {", f"{name}: {{")
+    assert problems() == [
+        f"{SUITE}:5: strategies.{name}: {name!r} does not fit; expected a name of lower-case letters, digits and _, "
+        "other than `baseline` and `anchor`"
     ]
 
 

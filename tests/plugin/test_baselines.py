@@ -28,6 +28,15 @@ def accepted(project):
     return project
 
 
+def edit_header(project, change, name="good.jsonl"):
+    """Rewrite the header of a baseline file by `change(header)`."""
+    path = project.root / "reports/baselines/fruit" / name
+    first, rest = path.read_text().split("\n", 1)
+    header = json.loads(first)
+    change(header)
+    path.write_text(json.dumps(header) + "\n" + rest)
+
+
 def lines(project):
     return (project.root / "reports/baselines/fruit/good.jsonl").read_text().splitlines()
 
@@ -106,6 +115,28 @@ def test_a_removed_or_loosened_claim_makes_the_gate_incomplete(accepted):
     assert "INCOMPLETE, not a passed gate" in accepted.report()
 
 
+def test_a_fail_that_became_harder_is_looser(accepted):
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha_fail=0.01"))
+    accepted.run().stdout.fnmatch_lines(
+        ["*no_worse accuracy: looser than accepted*alpha 0.05, alpha_fail 0.01 instead of*alpha_fail 0.05*"]
+    )
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha=0.04"))
+    accepted.run().stdout.fnmatch_lines(["*no_worse accuracy: looser than accepted*alpha_fail 0.04 instead of*"])
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha=0.04, alpha_fail=0.06"))
+    assert "INCOMPLETE" not in accepted.run().stdout.str()
+
+
+def test_a_header_from_before_alpha_fail_asks_for_alpha(accepted):
+    def older(header):
+        for claim in header["claims"]:
+            assert claim.pop("alpha_fail") == claim["alpha"]
+
+    edit_header(accepted, older)
+    assert "INCOMPLETE" not in accepted.run().stdout.str()
+    accepted.suite(SUITE.replace("margin=0.05", "margin=0.05, alpha_fail=0.01"))
+    accepted.run().stdout.fnmatch_lines(["*looser than accepted*alpha_fail 0.01 instead of*alpha_fail 0.05*"])
+
+
 @pytest.mark.parametrize("selection", [("-k", "regression"), ("suites/fruit/test_fruit.py::test_accuracy",)])
 def test_a_selection_is_never_a_passed_gate(accepted, selection):
     result = accepted.pytester.runpytest_inprocess(*(("suites",) if selection[0] == "-k" else ()), *selection)
@@ -130,6 +161,30 @@ def test_a_failing_or_inconclusive_run_is_not_accepted(accepted):
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*not accepted, fruit/good: 1 gate claims are not PASS*"])
     assert lines(accepted) == before
+
+
+@pytest.mark.parametrize("spread", [("-n", "2"), ("--dist", "load", "--tx", "popen")])
+def test_acceptance_by_workers_is_refused_before_anything_is_asked(project, spread):
+    project.suite(SUITE)
+    result = project.run_apart("--gate-accept", "first release", *spread)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--gate-accept can't be used with pytest -n*accept without -n (or with -n 0)*"])
+    assert project.calls == 0
+    assert not (project.root / "reports").exists()
+
+
+def test_acceptance_in_one_process_may_say_so(project):
+    project.suite(SUITE)
+    assert project.run_apart("--gate-accept", "first release", "-n", "0").ret == 0
+    assert lines(project)
+
+
+def test_a_run_without_the_shipped_strategy_is_not_accepted(project):
+    project.strategies(thresholds="{accuracy: 0.5}", fair="candidate", good="shipped")
+    project.suite(SUITE.partition("def test_no_regression")[0])
+    result = project.run("--gate-strategies", "fair", "--gate-accept", "in part")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*not accepted, fruit/good: no claim was made about the shipped strategy*"])
 
 
 def test_a_worse_critical_slice_needs_an_override_that_is_recorded(accepted):

@@ -14,12 +14,13 @@ def test_accuracy(run, gate):
 def test_usable(run, gate):
     gate.at_least(run.format_validity(), 0.9)
 """
-REVERSED = """
+SHUFFLED = """
 import os
+import random
 
 def pytest_collection_modifyitems(items):
-    if os.environ.get("BACKWARDS"):
-        items.reverse()
+    if seed := os.environ.get("SHUFFLE"):
+        random.Random(int(seed)).shuffle(items)
 """
 
 
@@ -30,7 +31,7 @@ def family(project):
     project.strategies(bad="candidate", edge="candidate", good="shipped")
     project.adapter("bad", wrong=60)
     project.suite(SUITE)
-    project.write("conftest.py", REVERSED)
+    project.write("conftest.py", SHUFFLED)
     return project
 
 
@@ -58,21 +59,28 @@ def test_the_verdict_really_depends_on_the_family(family):
 
 def test_order_workers_and_stopping_change_nothing(family, monkeypatch):
     serial = judged(family, family.run_apart("--junitxml", "a.xml"), "a.xml")
+    assert (status(family, "edge"), status(family, "bad")) == ("INCONCLUSIVE", "FAIL")
     spread = judged(family, family.run_apart("--junitxml", "b.xml", "-n", "2"), "b.xml")
     assert spread == serial
-    monkeypatch.setenv("BACKWARDS", "1")
-    backwards = judged(family, family.run_apart("--junitxml", "c.xml"), "c.xml")
-    assert backwards == serial
-    stopped = judged(family, family.run_apart("--junitxml", "d.xml", "-x"), "d.xml")
+    stopped = judged(family, family.run_apart("--junitxml", "c.xml", "-x"), "c.xml")
     assert stopped[1:] == serial[1:]
-    assert stopped[0].items() <= serial[0].items()
+    assert stopped[0].items() < serial[0].items()
+    for seed in ("1", "2"):
+        monkeypatch.setenv("SHUFFLE", seed)
+        shuffled = judged(family, family.run_apart("--junitxml", "d.xml"), "d.xml")
+        assert list(shuffled[0]) != list(serial[0])
+        assert shuffled == serial
+    spread = judged(family, family.run_apart("--junitxml", "e.xml", "-n", "2"), "e.xml")
+    assert spread == serial
 
 
 def test_running_the_failed_ones_again_lifts_no_failure(family):
-    family.run_apart()
+    cases, _, code = judged(family, family.run_apart("--junitxml", "a.xml"), "a.xml")
     before = {(c["test"], c["index"]): c["status"] for c in family.claims}
-    family.run_apart("--lf")
+    again, _, code_again = judged(family, family.run_apart("--junitxml", "b.xml", "--lf"), "b.xml")
+    assert again == {name: found for name, found in cases.items() if found[1] is not None}
+    assert code_again == code == 1
     after = {(c["test"], c["index"]): c["status"] for c in family.claims}
-    assert after
+    assert set(after.values()) == {"FAIL"}
     assert after.items() <= before.items()
     assert json.loads(family.report("verdicts.json"))["suites"][0]["incomplete"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 ACCURACY = """
 def test_accuracy(run, gate):
     gate.at_least(run.accuracy(), run.threshold("accuracy"))
@@ -56,6 +58,83 @@ def test_the_profile_can_stand_in_pyproject(project):
     project.run().assert_outcomes(failed=1)
     project.write("pyproject.toml", "[tool.holdfast]\nprofil = 'release'\n[tool.pytest.ini_options]\n")
     assert "unknown key 'profil'" in project.run().stdout.str()
+
+
+def test_what_an_inconclusive_gate_does_can_be_set(project):
+    project.strategies(fair="shipped")
+    project.suite(ACCURACY)
+    setting = "[tool.holdfast]\ninconclusive = {0}\n[tool.pytest.ini_options]\n"
+    project.write("pyproject.toml", setting.format('{pr = "block"}'))
+    project.run().assert_outcomes(failed=1)
+    project.run("--gate-profile", "release").assert_outcomes(failed=1)
+    project.write("pyproject.toml", setting.format('{release = "warn"}'))
+    for profile in ("pr", "release"):
+        result = project.run("--gate-profile", profile)
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["*1 inconclusive*"])
+        assert [(c["status"], c["effect"]) for c in project.claims] == [("INCONCLUSIVE", "warn")]
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ('{nightly = "warn"}', "inconclusive has the unknown profile 'nightly'; expected one of pr, release"),
+        ('{release = "ignore"}', "inconclusive.release is 'ignore'; expected warn or block"),
+        ('{pr = "pass"}', "inconclusive.pr is 'pass'; expected warn or block"),
+        ('"warn"', 'inconclusive is \'warn\'; expected a table such as {pr = "warn", release = "block"}'),
+    ],
+)
+def test_a_setting_that_is_not_known_is_named_with_file_and_key(project, setting, told):
+    project.suite(ACCURACY)
+    project.write("pyproject.toml", f"[tool.holdfast]\ninconclusive = {setting}\n[tool.pytest.ini_options]\n")
+    result = project.run()
+    assert result.ret != 0
+    assert f"pyproject.toml: [tool.holdfast] {told}" in result.stdout.str()
+    assert project.calls == 0
+
+
+def test_a_fail_may_be_held_to_a_level_of_its_own(project):
+    project.adapter("edge", wrong=28)
+    project.strategies(edge="shipped")
+    claim = "def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.9{0})\n"
+    found = {}
+    for level in ("", ", alpha_fail=0.01", ", alpha=0.01", ", alpha=0.01, alpha_fail=0.05"):
+        project.suite(claim.format(level))
+        project.run()
+        (row,) = project.claims
+        found[level] = row["status"], row["alpha"], row["alpha_fail"]
+    assert found == {
+        "": ("FAIL", 0.05, 0.05),
+        ", alpha_fail=0.01": ("INCONCLUSIVE", 0.05, 0.01),
+        ", alpha=0.01": ("INCONCLUSIVE", 0.01, 0.01),
+        ", alpha=0.01, alpha_fail=0.05": ("FAIL", 0.01, 0.05),
+    }
+
+
+def test_every_claim_with_a_p_value_takes_the_level_of_a_fail(project):
+    project.suite(
+        """
+        def test_levels(run, baseline, gate):
+            gate.at_least(run.accuracy(), 0.9, alpha_fail=0.01)
+            gate.at_most(run.costly_error_rate(), 0.1, alpha_fail=0.02)
+            gate.at_most(run.cost(), 8, alpha_fail=0.03)
+            gate.no_worse(run.accuracy(), baseline.accuracy(), 0.1, alpha_fail=0.04)
+            gate.no_worse(run.cost(), baseline.cost(), 5, alpha_fail=0.06)
+        """
+    )
+    project.run("--gate-accept", "first release")
+    project.run()
+    assert [claim["alpha_fail"] for claim in project.claims] == [0.01, 0.02, 0.03, 0.04, 0.06]
+
+
+@pytest.mark.parametrize("level", ["alpha=0.7", "alpha_fail=0.7", "alpha_fail=0"])
+def test_a_level_outside_its_range_is_refused_before_any_call(project, level):
+    project.suite(f"def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.9, {level})\n")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    name, _, value = level.partition("=")
+    result.stdout.fnmatch_lines([f"*{name} is {value}; expected a number between 0 and 0.5*"])
+    assert project.calls == 0
 
 
 def test_a_reference_is_measured_and_never_blocks(project):

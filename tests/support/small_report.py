@@ -144,6 +144,7 @@ def suite_report(
             title=claim.title,
             verdict=verdict,
             effect=effect(claim.role, str(verdict.status), profile),
+            against=claim.against,
         )
         for claim, verdict in zip(claims, verdicts, strict=True)
     ]
