@@ -26,8 +26,8 @@ GATING = pytest.StashKey["Gating"]()
 WORKER_VERDICTS = pytest.StashKey[list[str]]()
 NOT_TOGETHER = {
     ("--gate-accept", "-n"): (
-        "a baseline is written by the process that ran all tests; accept without -n (or with -n 0). Answers that are in "
-        "the ledger are not asked again"
+        "a baseline is written by the process that ran all tests; accept without -n (or with -n 0). Answers in the "
+        "ledger are not asked again"
     ),
     ("--gate-accept", "--gate-early-stop"): "a baseline holds every case; accept a run without --gate-early-stop",
     ("--gate-fresh", "--gate-accept"): (

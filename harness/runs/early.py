@@ -28,7 +28,7 @@ class EarlyStop:
     def __init__(
         self, session: SuiteSession, claims: Sequence[DeclaredClaim], identical: Callable[[DeclaredClaim], bool]
     ) -> None:
-        """`claims` are all of the suite that can be judged; `identical` tells of a claim whether both sides are the same run."""
+        """`claims` are all of the suite that can be judged; `identical` tells whether both sides are the same run."""
         self._session = session
         self._identical = identical
         self._family = [claim for claim in claims if claim.role != "report"]

@@ -168,7 +168,7 @@ def test_acceptance_by_workers_is_refused_before_anything_is_asked(project, spre
     project.suite(SUITE)
     result = project.run_apart("--gate-accept", "first release", *spread)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--gate-accept can't be used with pytest -n*accept without -n (or with -n 0)*"])
+    result.stderr.fnmatch_lines(["*--gate-accept can't be used with -n*accept without -n (or with -n 0)*"])
     assert project.calls == 0
     assert not (project.root / "reports").exists()
 
