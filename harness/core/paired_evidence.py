@@ -75,7 +75,7 @@ class _Change:
             upper=self.tango.upper,
             candidate_estimate=(self._baseline_total + float(totals.sum())) / answers,
             baseline_estimate=self._baseline_total / answers,
-            losses=float(-totals[totals < 0].sum()) / pairs.repeats,
+            losses=abs(float(totals[totals < 0].sum())) / pairs.repeats,
             gains=float(totals[totals > 0].sum()) / pairs.repeats,
             p=p,
             p_mid=p_mid,

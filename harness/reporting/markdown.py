@@ -239,6 +239,9 @@ def _claims(suite: SuiteReport, claims: Sequence[JudgedClaim]) -> Iterator[str]:
 def _asked(claim: JudgedClaim) -> str:
     if claim.kind == "never" or claim.bound is None:
         return "none"
+    if claim.against is not None:
+        worse = "rise" if claim.measure.metric == "cost" else "loss"
+        return f"{worse} < {claim.bound:g}"
     sign = "≥" if claim.kind == "at_least" else "≤"
     return f"{sign} {claim.bound:g}"
 

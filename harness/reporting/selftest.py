@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from harness.core.kinds import Kind
+from harness.core.records import ANCHOR
 from harness.core.statistics import clopper_pearson_lower, clopper_pearson_upper, quantile_ranks
-from harness.core.wording import number, points
+from harness.core.wording import measured, number, points
 from harness.reporting.model import ClaimTest, JudgedClaim, PlantTest, SelfTest
 
 CONFIDENCE = 0.95
@@ -56,17 +57,17 @@ def selftest_lines(suite: str, test: SelfTest) -> list[str]:
 
 def claim_words(judged: JudgedClaim) -> str:
     """A claim in a few words: "accuracy on rare ≥ 0.8", "accuracy, loss < 0.05"."""
-    measure = judged.measure
-    name = measure.metric.replace("_", " ") + (f" of {measure.field}" if measure.field else "")
-    where = f"{name} on {measure.slice}" if measure.slice else name
-    claim = judged.verdict.claim
+    measure, claim = judged.measure, judged.verdict.claim
+    where = measured(measure.metric, field=measure.field, slice=measure.slice)
     match claim.kind:
         case Kind.NEVER:
             return f"no {where}"
         case Kind.AT_LEAST:
             return f"{where} ≥ {claim.bound:g}"
         case Kind.NO_WORSE | Kind.COST_NO_WORSE:
-            return f"{where}, loss < {claim.bound:g}"
+            worse = "loss" if claim.kind is Kind.NO_WORSE else "rise"
+            pinned = " since the anchor" if judged.against == ANCHOR else ""
+            return f"{where}, {worse} < {claim.bound:g}{pinned}"
         case _:
             return f"{where} ≤ {claim.bound:g}"
 

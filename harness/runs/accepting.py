@@ -71,6 +71,7 @@ def claim_row(claim: DeclaredClaim) -> dict[str, Any]:
         "role": claim.role,
         "alpha": claim.alpha,
         "alpha_fail": claim.alpha if claim.alpha_fail is None else claim.alpha_fail,
+        "assure": claim.assure,
     }
 
 
@@ -92,6 +93,8 @@ def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
         return False
     if old["kind"] != "never" and new["alpha_fail"] < old["alpha_fail"]:
         return False
+    if old["assure"] is not None and (new["assure"] is None or new["assure"] > old["assure"]):
+        return False
     if old["bound"] is None:
         return True
     return bool(new["bound"] >= old["bound"] if old["kind"] == "at_least" else new["bound"] <= old["bound"])
@@ -99,7 +102,8 @@ def _as_strict(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
 
 def _terms(row: Mapping[str, Any]) -> str:
     bound = "none" if row["bound"] is None else f"{row['bound']:g}"
-    return f"{row['role']} {bound} at alpha {row['alpha']:g}, alpha_fail {row['alpha_fail']:g}"
+    assured = "" if row["assure"] is None else f", assure {row['assure']:g}"
+    return f"{row['role']} {bound} at alpha {row['alpha']:g}, alpha_fail {row['alpha_fail']:g}{assured}"
 
 
 def worsened_slices(old: OutcomeTable, new: OutcomeTable, session: SuiteSession) -> list[str]:

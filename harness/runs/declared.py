@@ -32,11 +32,19 @@ class DeclaredClaim:
         for name, value in (("alpha", self.alpha), ("alpha_fail", self.alpha_fail)):
             if value is not None and not 0 < value < 0.5:
                 raise ClaimError(f"{name} is {value}; expected a number between 0 and 0.5")
+        if self.measure.run in (BASELINE, ANCHOR):
+            raise ClaimError(
+                f"a claim can't be about {self.measure}: `{self.measure.run}` is what `run` is compared with, as the "
+                "second argument of gate.no_worse"
+            )
         accepted = self.baseline
         if accepted and (accepted.run not in (BASELINE, ANCHOR) or replace(self.measure, run=accepted.run) != accepted):
             raise ClaimError(
                 f"{self.measure} can't be compared with {accepted}; expected the same measure of `baseline` or `anchor`"
             )
+
+        if accepted and self.measure.variants:
+            raise ClaimError(f"{accepted} is not known: accepted predictions hold no answers to edited inputs")
 
     @property
     def against(self) -> str | None:

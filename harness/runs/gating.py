@@ -219,11 +219,12 @@ class Gating:
         for file, claims in self._claims.items():
             session = self._sessions[file]
             needed = [run for run in session.suite.strategies if any(c.measure.run == run for c in claims.values())]
+            ordered = [claims[key] for key in sorted(claims)]
             try:
                 session.prepare(needed)
+                self._incomplete[file] = self._read_accepted(file, session, ordered)
             except HoldfastError as error:
                 session.broken.update(dict.fromkeys(needed, str(error)))
-            ordered = [claims[key] for key in sorted(claims)]
             early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
@@ -277,7 +278,13 @@ class Gating:
                 settled=False,
                 message=why,
             )
-        self._incomplete[file] = self._comparison(file, session).missing_claims(claims)
+
+    def _read_accepted(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> list[str]:
+        """The accepted claims that are missing now. Raises FixtureError for a damaged baseline or anchor."""
+        comparison = self._comparison(file, session)
+        for claim in claims:
+            comparison.problem(claim)
+        return comparison.missing_claims(claims)
 
     def _self_test(self, file: Path, session: SuiteSession) -> None:
         from harness.reporting.selftest import selftest_lines

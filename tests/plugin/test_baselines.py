@@ -209,10 +209,48 @@ def test_other_repeats_are_not_compared(accepted):
     assert "run with 2" in accepted.run("--gate-repeats", "2", "--gate-profile", "release").stdout.str()
 
 
-def test_a_damaged_baseline_says_what_to_do(accepted):
-    path = accepted.root / "reports/baselines/fruit/good.jsonl"
-    path.write_text(path.read_text()[:-30])
-    assert "is not a baseline" in accepted.run().stdout.str()
+def test_a_damaged_baseline_says_what_to_do_before_a_model_is_asked(accepted):
+    accepted.write("reports/baselines/fruit/good.jsonl", "{}")
+    accepted.adapter("good", wrong=7)
+    calls = accepted.calls
+    result = accepted.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*reports/baselines/fruit/good.jsonl is not a baseline*restore it from git*"])
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert accepted.calls == calls
+
+
+def test_a_loosened_assurance_is_named(project):
+    suite = "def test_usable(run, gate):\n    gate.never(run.unusable(), assure=0.02)\n"
+    project.suite(suite)
+    project.run("--gate-accept", "first")
+    project.run().assert_outcomes(passed=1)
+    for looser in ("assure=0.05", "assure=None"):
+        project.suite(suite.replace("assure=0.02", looser))
+        project.run().stdout.fnmatch_lines(["*never unusable: looser than accepted (*) instead of *assure 0.02*"])
+    project.suite(suite.replace("assure=0.02", "assure=0.019"))
+    assert "INCOMPLETE" not in project.run().stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "gate.at_least(baseline.accuracy(), 0.5)",
+            "a claim can't be about accuracy(baseline)*second argument of gate.no_worse",
+        ),
+        (
+            "gate.no_worse(run.flip_rate([('c0001', {'text': 'x'})]), baseline.flip_rate([('c0001', {'text': 'x'})]), 0.5)",
+            "*hold no answers to edited inputs*",
+        ),
+    ],
+)
+def test_what_accepted_predictions_can_not_do_is_said_when_claims_are_declared(project, line, message):
+    project.suite(f"def test_it(run, baseline, gate):\n    {line}\n")
+    result = project.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"*{message}*"])
+    assert project.calls == 0
 
 
 def test_a_new_policy_is_applied_to_accepted_predictions(accepted):

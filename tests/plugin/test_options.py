@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 ACCURACY = """
 def test_accuracy(run, gate):
     gate.at_least(run.accuracy(), run.threshold("accuracy"))
@@ -175,3 +177,19 @@ def test_the_fixtures_say_what_they_need_outside_a_suite(pytester):
     result = pytester.runpytest_subprocess("-p", "no:randomly")
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*`run` needs a strategies.yaml beside*", "*`gate` needs a strategies.yaml beside*"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--gate-accept", "x", "--gate-early-stop"), "--gate-accept can't be used with --gate-early-stop*every case*"),
+        (("--gate-selftest", "-n", "2"), "--gate-selftest can't be used with -n*"),
+        (("--gate-selftest", "--gate-early-stop"), "--gate-selftest can't be used with --gate-early-stop*"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused_before_anything_is_asked(project, options, message):
+    project.suite(ACCURACY)
+    result = project.run_apart(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{message}*"])
+    assert project.calls == 0
