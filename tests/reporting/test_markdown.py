@@ -220,7 +220,7 @@ def test_the_worth_of_clustered_cases_and_of_a_change_is_told():
     made = suite_report(runs, [no_worse("one", 0.6), never("one", "error_rate", role="guard")], cases=cases)
     change, rate = rows(report_markdown(report(made)), "What these cases can tell")[1:]
     verdict = made.claims[0].verdict
-    assert change[1] == "change of accuracy"
+    assert change[1] == "change of accuracy since the baseline"
     assert change[4] == (f"40 in 10 groups; design effect {verdict.deff:.3g}, worth {round(40 / verdict.deff)}")
     assert rate[3] == "a rate of 25.9%"
 
