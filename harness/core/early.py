@@ -19,7 +19,7 @@ from harness.core.claims import Claim
 from harness.core.kinds import Kind, Rule
 from harness.core.outcomes import Outcomes
 from harness.core.paired_evidence import weigh_no_worse
-from harness.core.rate_evidence import weigh_rate
+from harness.core.rate_evidence import largest, weigh_rate
 from harness.core.verdicts import Evidence, Measured
 
 SEQUENTIAL = 0.8
@@ -73,11 +73,12 @@ def weigh_early(claim: Claim) -> Evidence:
         for_pass, for_fail = evidence(factor)
         return for_pass >= -math.log(early_alpha), min(1.0, math.exp(-max(for_fail, 0.0)) / SEQUENTIAL)
 
+    stands = largest(lambda bad: _log_e_pass(part, measured, bad) >= -math.log(early_alpha), measured.n)
     seen_words = f"after {part.outcomes.n} of {claim.outcomes.n} cases the anytime-valid bound"
     low = claim.kind is not Kind.AT_MOST
     limit = -claim.bound if paired else claim.bound
     return Evidence(
-        measured=replace(measured, lower=lower, upper=upper, p=p, p_mid=None, p_min=0.0, mde=None, budget=None),
+        measured=replace(measured, lower=lower, upper=upper, p=p, p_mid=None, p_min=0.0, mde=None, budget=stands),
         passes=shown,
         pass_rule=rule,
         fail_rule=fail_rule,
@@ -129,6 +130,15 @@ def _log_e(claim: Claim, measured: Measured, bound: float) -> LogE:
     return paired if claim.kind is Kind.NO_WORSE else rate
 
 
+def _log_e_pass(claim: Claim, measured: Measured, bad: int) -> float:
+    """The logarithm of the E-value for a PASS with `bad` failures, occurrences, or losses beside the gains seen."""
+    n = measured.n
+    if claim.kind is Kind.NO_WORSE:
+        gains = round(_known(measured.gains))
+        return st.log_e_paired(bad, gains, n, claim.bound)[0] if bad + gains <= n else -math.inf
+    return st.log_e_floor(n - bad, bad, claim.bound if claim.kind is Kind.AT_LEAST else 1 - claim.bound)[0]
+
+
 def _anytime_bounds(claim: Claim, measured: Measured, alpha: float) -> tuple[float, float]:
     """The values that E-processes against them have not excluded at `alpha`, each side on its own."""
     needed, n = -math.log(alpha), measured.n
@@ -155,8 +165,7 @@ def _first(excluded: Callable[[float], bool], low: float) -> float:
     high = 1 - _PRECISION
     if low >= high or not excluded(high):
         return 1.0
-    low = max(low, _PRECISION)
-    if excluded(low):
+    if excluded(max(low, _PRECISION)):
         return low
     while high - low > _PRECISION:
         middle = (low + high) / 2

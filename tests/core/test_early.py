@@ -85,6 +85,20 @@ def test_bounds_of_a_change_are_where_the_e_values_change_sides():
     assert (verdict.losses, verdict.gains, verdict.n) == (4, 6, 300)
 
 
+def test_the_budget_is_what_the_cases_so_far_could_stand():
+    verdict = one(floor(300, 100, 300, 0.8))
+    needed = -math.log(SEQUENTIAL * ALPHA)
+    assert st.log_e_floor(100 - verdict.budget, verdict.budget, 0.8)[0] >= needed
+    assert st.log_e_floor(99 - verdict.budget, verdict.budget + 1, 0.8)[0] < needed
+    assert one(floor(300, 5, 300, 0.8)).budget is None
+    new, old = np.ones(400), np.ones(400)
+    new[:40] = 0
+    paired = one(no_worse(so_far(new, 300), Outcomes(values=old, case_ids=range(400)), 0.05))
+    assert st.log_e_paired(paired.budget, 0, 300, 0.05)[0] >= needed
+    assert st.log_e_paired(paired.budget + 1, 0, 300, 0.05)[0] < needed
+    assert (paired.status, paired.upper) == (FAIL, 0.0)
+
+
 def test_when_all_cases_are_there_the_ordinary_test_is_held_with_the_rest_of_alpha():
     n, bound = 200, 0.9
     ones = next(k for k in range(n) if st.clopper_pearson_lower(k, n, (1 - SEQUENTIAL) * ALPHA) >= bound)
