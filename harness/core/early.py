@@ -78,7 +78,9 @@ def weigh_early(claim: Claim) -> Evidence:
     low = claim.kind is not Kind.AT_MOST
     limit = -claim.bound if paired else claim.bound
     return Evidence(
-        measured=replace(measured, lower=lower, upper=upper, p=p, p_mid=None, p_min=0.0, mde=None, budget=stands),
+        measured=replace(
+            measured, lower=lower, upper=upper, p=p, p_mid=None, p_min=0.0, mde=None, deff=None, budget=stands
+        ),
         passes=shown,
         pass_rule=rule,
         fail_rule=fail_rule,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from harness.core.wording import wrapped
 from harness.reporting.model import EarlyStopped, RunReport
+
+NAMED = 3
+WIDTH = 100
 
 
 def early_lines(suite: str, stopped: Mapping[str, EarlyStopped]) -> list[str]:
     """A line per run that could be stopped."""
-    return [f"{suite}: {run} asked {_words(how)}" for run, how in stopped.items()]
+    lines = (f"{suite}: {run} asked {_words(how)}" for run, how in stopped.items())
+    return [part for line in lines for part in wrapped(line, width=WIDTH)]
 
 
 def early_markdown(runs: Mapping[str, RunReport]) -> Iterator[str]:
@@ -30,5 +35,6 @@ def early_markdown(runs: Mapping[str, RunReport]) -> Iterator[str]:
 
 def _words(how: EarlyStopped) -> str:
     calls = "1 model call" if how.saved == 1 else f"{how.saved} model calls"
-    last = f"; the last cases were for {', '.join(how.last)}" if how.last else ""
+    more = f" and {len(how.last) - NAMED} more" if len(how.last) > NAMED else ""
+    last = f"; the last cases were for {', '.join(how.last[:NAMED])}{more}" if how.last else ""
     return f"{how.asked} of {how.cases} cases, {calls} saved{last}"

@@ -19,7 +19,7 @@ from harness.core.costs import field_cost
 from harness.core.digests import digest
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
-from harness.core.records import Adapter, FieldCost, Task, Usage
+from harness.core.records import ANCHOR, Adapter, FieldCost, Task, Usage
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
 from harness.core.wording import measured, wrapped
@@ -94,6 +94,7 @@ def _unmet_lines(suites: Sequence[Mapping[str, Any]]) -> list[str]:
     lines: list[str] = []
     for run, claim in unmet[:UNMET]:
         subject = measured(claim["metric"], field=claim.get("field"), slice=claim.get("slice"))
+        subject += " against the anchor" if claim.get("against") == ANCHOR else ""
         told = f"{claim['status']}: {run}, {subject}: {claim['sentence']}"
         lines += wrapped(plain_line(told, limit=LONGEST), width=WIDTH, indent="  ")
     if len(unmet) > UNMET:
