@@ -221,17 +221,24 @@ def warm() -> list[list[str]]:
     ]
 
 
-def scale() -> list[list[str]]:
+def scale(turns: int) -> list[list[str]]:
     """Time per case and peak memory at many cases, beside those at few; start-up is taken off the times."""
-    found = []
-    for cases in (CASES, MANY):
-        with local_server() as url, project(url, cases=cases) as folder:
-            ran = pytest_run(folder)
-            found.append((ran.wall_s, ran.memory_mib))
-    with local_server() as url, project(url, cases=IN_FLIGHT) as folder:
-        start = pytest_run(folder).wall_s
-    (few_s, few_mib), (many_s, many_mib) = found
-    per_few, per_many = (few_s - start) / CASES, (many_s - start) / MANY
+    starts, few = [], []
+    with (
+        local_server() as url,
+        project(url, cases=IN_FLIGHT) as one_round,
+        project(url, cases=CASES) as small,
+        project(url, cases=MANY) as large,
+    ):
+        for _ in range(turns):
+            for folder, found in ((one_round, starts), (small, few)):
+                forget(folder)
+                found.append(pytest_run(folder))
+        many = pytest_run(large)
+    start = statistics.median(ran.wall_s for ran in starts)
+    per_few = (statistics.median(ran.wall_s for ran in few) - start) / (CASES - IN_FLIGHT)
+    per_many = (many.wall_s - start) / (MANY - IN_FLIGHT)
+    memory = statistics.median(ran.memory_mib for ran in few)
     return [
         row(
             f"{MANY:,} cases: time per case beside that at {CASES:,}",
@@ -241,7 +248,7 @@ def scale() -> list[list[str]]:
         row(
             f"{MANY:,} cases: peak memory beside that at {CASES:,}",
             "≤ 1.3 ×",
-            f"{many_mib / few_mib:.2f} × ({many_mib:.0f} MiB, {few_mib:.0f} MiB)",
+            f"{many.memory_mib / memory:.2f} × ({many.memory_mib:.0f} MiB, {memory:.0f} MiB)",
         ),
     ]
 
@@ -255,7 +262,7 @@ PARTS: dict[str, Callable[[], list[list[str]]]] = {
     "cold": lambda: cold(5),
     "latency": with_latency,
     "warm": warm,
-    "scale": scale,
+    "scale": lambda: scale(7),
 }
 
 
@@ -271,8 +278,8 @@ def main() -> None:
     lines = [
         "# What Holdfast costs beside the model",
         "",
-        f"`python benchmarks/throughput.py`, {os.cpu_count()} cores, Python {sys.version.split()[0]}. A local server in a "
-        "process of its own; every run is a whole process.",
+        f"`python benchmarks/throughput.py` on {os.cpu_count()} cores, Python {sys.version.split()[0]}.",
+        "A local server in its own process; every run is a whole process.",
         "",
         tabulate(rows, headers=["what", "goal", "measured"], tablefmt="pipe", disable_numparse=True),
         "",

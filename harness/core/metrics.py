@@ -58,12 +58,15 @@ def members(cases: Sequence[Case], part: Slice | None) -> NDArray[np.bool_]:
     return np.array([part.contains(case) for case in cases], dtype=np.bool_)
 
 
-def outcomes_of(table: OutcomeTable, task: Task, cases: Sequence[Case], measure: Measure) -> Outcomes:
-    """The values of a measure; answers that are missing are NaN. Raises ClaimError for an unknown metric."""
+def outcomes_of(table: OutcomeTable, task: Task, keep: NDArray[np.bool_], measure: Measure) -> Outcomes:
+    """The values of a measure over the kept cases; answers that are missing are NaN.
+
+    Raises ClaimError for an unknown metric.
+    """
     if measure.metric not in METRICS:
         raise ClaimError(f"there is no metric {measure.metric!r}; there are: {', '.join(METRICS)}")
     values = np.where(table.status == MISSING, np.nan, METRICS[measure.metric](table, task, measure))
-    return select(table, values, members(cases, task.slice(measure.slice) if measure.slice else None))
+    return select(table, values, keep)
 
 
 def select(table: OutcomeTable, values: Values, keep: NDArray[np.bool_]) -> Outcomes:

@@ -12,6 +12,8 @@ from harness.core.records import Answer, Case, Failure, Outcome, ParseMode, Resp
 from harness.core.schemas import AnswerSchema
 
 SCORING_VERSION = "1"
+MOST_READ = 10_000
+"""How many different texts are remembered."""
 
 Validator = Callable[[Mapping[str, str], Mapping[str, Any]], str | None]
 """A user's check of (inputs, answer): None accepts it, a reason sends it to a person."""
@@ -43,6 +45,8 @@ class Scorer:
         """(answer, "") for a valid answer, (None, kind of problem) for any other."""
         key = (response.text, response.finish_reason)
         if key not in self._read:
+            if len(self._read) >= MOST_READ:
+                self._read.clear()
             parsed = parse(response.text, self._mode, finish_reason=response.finish_reason)
             if parsed.problem:
                 self._read[key] = (None, parsed.problem)

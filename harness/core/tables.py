@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.records import Answer, Case, Failure, Outcome, Response, Status
+from harness.core.records import Case, Failure, Outcome, Response, Status
 
 STATUSES = tuple(Status)
 MISSING = -1
@@ -33,8 +33,8 @@ class OutcomeTable:
     latency_s: NDArray[np.float64]
     input_tokens: NDArray[np.float64]
     output_tokens: NDArray[np.float64]
-    answers: Sequence[Sequence[Answer | None]]
-    problems: Sequence[Sequence[str]]
+    answers: NDArray[np.object_]
+    problems: NDArray[np.object_]
     largest_cost: float
     provider_models: tuple[str, ...] = ()
 
@@ -65,8 +65,8 @@ class TableBuilder:
     decision_fields: Sequence[str]
     largest_cost: float
     _row: dict[str, int] = field(init=False)
-    _answers: list[list[Answer | None]] = field(init=False)
-    _problems: list[list[str]] = field(init=False)
+    _answers: NDArray[np.object_] = field(init=False)
+    _problems: NDArray[np.object_] = field(init=False)
     _models: set[str] = field(init=False, default_factory=set)
     _arrays: dict[str, NDArray[Any]] = field(init=False)
     _fields: dict[str, NDArray[np.bool_]] = field(init=False)
@@ -83,8 +83,8 @@ class TableBuilder:
             "output_tokens": np.full(shape, np.nan),
         }
         self._fields = {name: np.zeros(shape, dtype=np.bool_) for name in self.decision_fields}
-        self._answers = [[None] * self.repeats for _ in self.cases]
-        self._problems = [[""] * self.repeats for _ in self.cases]
+        self._answers = np.full(shape, None, dtype=np.object_)
+        self._problems = np.full(shape, "", dtype=np.object_)
 
     def add(self, outcome: Outcome, reply: Response | Failure) -> None:
         at = self._row[outcome.case_id], outcome.repeat
@@ -93,8 +93,8 @@ class TableBuilder:
         self._arrays["cost"][at] = outcome.cost
         for name, right in outcome.fields.items():
             self._fields[name][at] = right
-        self._answers[at[0]][at[1]] = outcome.answer
-        self._problems[at[0]][at[1]] = outcome.problem
+        self._answers[at] = outcome.answer
+        self._problems[at] = outcome.problem
         if isinstance(reply, Response):
             self._arrays["latency_s"][at] = reply.latency_s
             self._arrays["input_tokens"][at] = reply.usage.input_tokens

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import os
+from array import array
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, overload
 
 from harness.core.errors import FixtureError
-from harness.core.records import Case
+from harness.core.records import Answer, Case
 from harness.core.schemas import AnswerSchema
 from harness.fixtures_io.declarations import shown
 
@@ -17,49 +19,148 @@ _KEYS = {"id", "inputs", "expected", "tags", "cluster", "supplement"}
 SHOWN_PROBLEMS = 20
 
 
-def read_cases(path: Path, schema: AnswerSchema, decision_fields: tuple[str, ...]) -> tuple[Case, ...]:
-    """All cases of a file, in its order.
+class StoredInputs(Mapping[str, str]):
+    """The inputs of one case, read from its file whenever they are looked at: texts are not kept in memory."""
 
-    Raises FixtureError that lists what is wrong by line: unreadable or empty file, a line that is no JSON object,
-    missing or unknown keys, a duplicate id, an expected answer that the schema refuses.
+    __slots__ = ("_file", "_length", "_start")
+
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        self._file = file
+        self._start = start
+        self._length = length
+
+    def _read(self) -> dict[str, str]:
+        line = os.pread(self._file.fileno(), self._length, self._start)
+        inputs: dict[str, str] = json.loads(line)["inputs"]
+        return inputs
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def items(self) -> ItemsView[str, str]:
+        return self._read().items()
+
+    def values(self) -> ValuesView[str]:
+        return self._read().values()
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+
+class CaseFile(Sequence[Case]):
+    """The cases of a file, in its order. Ids and expected answers are in memory, inputs stay in the file, which is held
+    open: whatever replaces it later, the cases are those that were read.
     """
-    file = shown(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FixtureError(f"{file} can't be read: {error}") from error
-    cases: list[Case] = []
-    problems: list[str] = []
-    first_line: dict[str, int] = {}
-    valid: dict[str, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+
+    def __init__(self, path: Path, schema: AnswerSchema, decision_fields: tuple[str, ...]) -> None:
+        """Raises FixtureError that lists what is wrong by line: an unreadable or empty file, a line that is no JSON
+        object, missing or unknown keys, a duplicate id, an expected answer that the schema refuses.
+        """
+        self._ids: list[str] = []
+        self._rest: list[_Rest] = []
+        self._starts, self._lengths = array("Q"), array("Q")
+        reading = _Reading(shown(path), schema, decision_fields)
         try:
-            case = _case(line)
+            self._file = path.open("rb")
+            start = 0
+            for number, line in enumerate(self._file, 1):
+                case = reading.case(number, line)
+                if case is not None:
+                    self._add(case, reading, start, len(line))
+                start += len(line)
+        except OSError as error:
+            raise FixtureError(f"{shown(path)} can't be read: {error}") from error
+        reading.finish(len(self._ids))
+
+    def _add(self, case: Case, reading: _Reading, start: int, length: int) -> None:
+        self._ids.append(case.id)
+        self._rest.append(reading.shared(case))
+        self._starts.append(start)
+        self._lengths.append(length)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, at: int) -> Case: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Case]: ...
+
+    def __getitem__(self, at: int | slice) -> Case | Sequence[Case]:
+        if isinstance(at, slice):
+            return tuple(self[i] for i in range(*at.indices(len(self))))
+        expected, tags, cluster, supplement = self._rest[at]
+        return Case(
+            id=self._ids[at],
+            inputs=StoredInputs(self._file, self._starts[at], self._lengths[at]),
+            expected=expected,
+            tags=tags,
+            cluster=cluster,
+            supplement=supplement,
+        )
+
+
+_Rest = tuple[Answer, tuple[str, ...], str | None, bool]
+
+
+class _Reading:
+    """What is found while a file is read: problems by line, and what many cases have in common."""
+
+    def __init__(self, file: str, schema: AnswerSchema, decision_fields: tuple[str, ...]) -> None:
+        self._name = file
+        self._schema = schema
+        self._decision_fields = decision_fields
+        self._problems: list[str] = []
+        self._first_line: dict[str, int] = {}
+        self._wrong: dict[str, str] = {}
+        self._shared: dict[str, _Rest] = {}
+
+    def case(self, number: int, line: bytes) -> Case | None:
+        """The case of a line; None for a blank or a bad one."""
+        if not line.strip():
+            return None
+        try:
+            case = _case(line.decode("utf-8"))
+            if case.id in self._first_line:
+                raise ValueError(f"the id {case.id!r} stands in line {self._first_line[case.id]} too")
+            self._first_line[case.id] = number
+            if wrong := self._outside_schema(case.expected):
+                raise ValueError(f"case {case.id!r}: expected answer outside the schema: {wrong}")
+        except UnicodeDecodeError as error:
+            self._problems.append(f"{self._name}:{number}: not UTF-8: {error.reason} at byte {error.start + 1}")
+            return None
         except ValueError as error:
-            problems.append(f"{file}:{number}: {error}")
-            continue
-        if case.id in first_line:
-            problems.append(f"{file}:{number}: the id {case.id!r} stands in line {first_line[case.id]} too")
-            continue
-        first_line[case.id] = number
-        key = json.dumps(case.expected, sort_keys=True)
-        if key not in valid:
-            error_found = schema.first_error(case.expected)
-            lacking = [name for name in decision_fields if name not in case.expected]
-            valid[key] = error_found[1] if error_found else f"no value for {lacking[0]!r}" if lacking else ""
-        if valid[key]:
-            problems.append(f"{file}:{number}: case {case.id!r}: expected answer outside the schema: {valid[key]}")
-            continue
-        cases.append(case)
-    if problems:
-        more = len(problems) - SHOWN_PROBLEMS
-        lines = problems[:SHOWN_PROBLEMS] + ([f"… and {more} more"] if more > 0 else [])
-        raise FixtureError("\n  ".join([f"{file} has {len(problems)} bad lines:", *lines]))
-    if not cases:
-        raise FixtureError(f"{file} holds no cases; a holdout or pool needs at least one")
-    return tuple(cases)
+            self._problems.append(f"{self._name}:{number}: {error}")
+            return None
+        return case
+
+    def shared(self, case: Case) -> _Rest:
+        """All of a case but id and inputs, one object for all cases that are equal in it."""
+        rest = (case.expected, case.tags, case.cluster, case.supplement)
+        return self._shared.setdefault(json.dumps(rest), rest)
+
+    def finish(self, cases: int) -> None:
+        if self._problems:
+            more = len(self._problems) - SHOWN_PROBLEMS
+            lines = self._problems[:SHOWN_PROBLEMS] + ([f"… and {more} more"] if more > 0 else [])
+            raise FixtureError("\n  ".join([f"{self._name} has {len(self._problems)} bad lines:", *lines]))
+        if not cases:
+            raise FixtureError(f"{self._name} holds no cases; a holdout or pool needs at least one")
+
+    def _outside_schema(self, expected: Answer) -> str:
+        key = json.dumps(expected, sort_keys=True)
+        if key not in self._wrong:
+            found = self._schema.first_error(expected)
+            lacking = [name for name in self._decision_fields if name not in expected]
+            self._wrong[key] = found[1] if found else f"no value for {lacking[0]!r}" if lacking else ""
+        return self._wrong[key]
 
 
 def _case(line: str) -> Case:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def write_lock(path: Path, lock: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(lock, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def verify_lock(path: Path, cases: Iterable[Case], schema: Mapping[str, Any]) -> str:
+def verify_lock(path: Path, cases: Sequence[Case], schema: Mapping[str, Any]) -> str:
     """The holdout's digest; raises FixtureError that names the changed, added and missing cases."""
     folder = shown(path.parent)
     freeze = f"if that is meant, freeze it again with: harness freeze {folder}"
@@ -44,19 +44,19 @@ def verify_lock(path: Path, cases: Iterable[Case], schema: Mapping[str, Any]) ->
         raise FixtureError(f"{folder} is not frozen: {shown(path)} is missing; run: harness freeze {folder}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(f"{shown(path)} is not a lock ({error}); {freeze}") from error
-    now = make_lock(cases, schema)
-    found: dict[str, str] = now["cases"]
+    wrong = sorted(case.id for case in cases if locked.get(case.id) != case_hash(case))
+    here = {case.id for case in cases} if wrong or len(locked) != len(cases) else locked
     differences = [
-        ("changed", [i for i in found if i in locked and found[i] != locked[i]]),
-        ("added", [i for i in found if i not in locked]),
-        ("missing", [i for i in locked if i not in found]),
+        ("changed", [i for i in wrong if i in locked]),
+        ("added", [i for i in wrong if i not in locked]),
+        ("missing", [i for i in locked if i not in here]),
     ]
     parts = [f"{len(ids)} {what}: {_named(ids)}" for what, ids in differences if ids]
     if parts:
         raise FixtureError(f"the holdout of {folder} is not the frozen one: {'; '.join(parts)}; {freeze}")
-    if now["schema"] != known.get("schema"):
+    if digest(schema) != known.get("schema"):
         raise FixtureError(f"the schema of {folder} is not the frozen one; {freeze}")
-    return str(now["holdout"])
+    return digest(locked)
 
 
 def _named(ids: list[str]) -> str:

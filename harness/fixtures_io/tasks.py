@@ -6,15 +6,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.core.costs import same
 from harness.core.errors import DeclarationError, Problem
-from harness.core.records import Case, Costs, FieldCost, Slice, Task
+from harness.core.records import Costs, FieldCost, Slice, Task
 from harness.core.schemas import AnswerSchema, label_text
-from harness.fixtures_io.cases import read_cases
+from harness.fixtures_io.cases import CaseFile
 from harness.fixtures_io.declarations import Declaration, KeyPath, read_declaration, shown, suggestion
 from harness.fixtures_io.locks import verify_lock
+
+
+class Frozen(NamedTuple):
+    """The cases that strategies are judged on, and the digest of all of them."""
+
+    cases: CaseFile
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +38,21 @@ class Fixture:
     def lock_path(self) -> Path:
         return self.folder / "lock.json"
 
-    def holdout(self) -> tuple[Case, ...]:
+    def holdout(self) -> CaseFile:
         """The frozen holdout, verified against its lock. Raises FixtureError if it can't be read or was changed."""
+        return self.frozen().cases
+
+    def frozen(self) -> Frozen:
+        """The frozen holdout and its digest; errors as in `holdout`."""
         cases = self.unverified_holdout()
-        verify_lock(self.lock_path, cases, self.task.schema)
-        return cases
+        return Frozen(cases, verify_lock(self.lock_path, cases, self.task.schema))
 
-    def unverified_holdout(self) -> tuple[Case, ...]:
-        return read_cases(self.holdout_path, AnswerSchema(self.task.schema), self.task.decision_fields)
+    def unverified_holdout(self) -> CaseFile:
+        return CaseFile(self.holdout_path, AnswerSchema(self.task.schema), self.task.decision_fields)
 
-    def pool(self) -> tuple[Case, ...]:
+    def pool(self) -> CaseFile:
         """The labelled cases for examples and training."""
-        return read_cases(self.pool_path, AnswerSchema(self.task.schema), self.task.decision_fields)
+        return CaseFile(self.pool_path, AnswerSchema(self.task.schema), self.task.decision_fields)
 
 
 def load_fixture(folder: Path) -> Fixture:

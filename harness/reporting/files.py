@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
@@ -104,14 +104,19 @@ def outcome_rows(suite: SuiteReport) -> Iterator[dict[str, Any]]:
 
 def write_text(path: Path, text: str) -> None:
     """Write whole or not at all."""
+    _write(path, [text])
+
+
+def _write(path: Path, parts: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(parts)
     partial.replace(path)
 
 
 def write_files(folder: Path, report: Report) -> None:
     """Write verdicts.json and outcomes.jsonl into `folder`."""
     write_text(folder / "verdicts.json", verdicts_json(report))
-    lines = (json.dumps(row, ensure_ascii=False) for suite in report.suites for row in outcome_rows(suite))
-    write_text(folder / "outcomes.jsonl", "".join(line + "\n" for line in lines))
+    rows = (row for suite in report.suites for row in outcome_rows(suite))
+    _write(folder / "outcomes.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.core.digests import digest
-from harness.core.metrics import members
 from harness.core.records import ANCHOR, Failure, Outcome, Response, Status
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import STATUSES, OutcomeTable, TableBuilder
@@ -111,7 +110,7 @@ def worsened_slices(old: OutcomeTable, new: OutcomeTable, session: SuiteSession)
     correct = STATUSES.index(Status.CORRECT)
     worse = []
     for part in session.task.slices:
-        keep = members(session.cases, part)
+        keep = session.members(part.name)
         before, after = ((table.status[keep] == correct).mean() if keep.any() else 0.0 for table in (old, new))
         if part.critical and after < before:
             worse.append(part.name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.core import gate
 from harness.core.gate import Claim, Verdict, VerdictStatus
-from harness.core.metrics import METRICS, members
+from harness.core.metrics import METRICS
 from harness.core.outcomes import Outcomes
 from harness.core.records import Case, Measure
 from harness.fixtures_io.locks import case_hash
@@ -98,8 +98,8 @@ class EarlyStop:
 
     def _needed(self, claim: DeclaredClaim) -> set[str]:
         """The ids of the cases that a claim is about."""
-        measure, cases = claim.measure, self._session.cases
+        measure = claim.measure
         if measure.metric not in METRICS:
             return set()
-        part = self._session.task.slice(measure.slice) if measure.slice else None
-        return {case.id for case, kept in zip(cases, members(cases, part), strict=True) if kept}
+        kept = self._session.members(measure.slice)
+        return {case.id for case, needed in zip(self._session.cases, kept, strict=True) if needed}

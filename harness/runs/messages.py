@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.core.gate import Verdict
-from harness.core.metrics import dearest_errors, members
+from harness.core.metrics import dearest_errors
 from harness.core.prompting import inputs_text
 from harness.core.records import ANCHOR, Scalar, Status
 from harness.core.schemas import label_text
@@ -40,7 +40,7 @@ def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdic
 
 def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:
     table = session.table(run)
-    keep = members(session.cases, session.task.slice(slice_name) if slice_name else None)
+    keep = session.members(slice_name)
     worst = dearest_errors(table, keep, SHOWN)
     lines = ["", "worst cases by cost:"] if worst else []
     for row, cost in worst:

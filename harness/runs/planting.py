@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.core.costs import field_cost, same
 from harness.core.gate import Rule
-from harness.core.metrics import HIGHER_IS_BETTER, METRICS, members, outcomes_of
+from harness.core.metrics import HIGHER_IS_BETTER, METRICS, outcomes_of
 from harness.core.outcomes import FloatArray
 from harness.core.records import Answer, Case, FieldCost, Measure, Scalar, Status
 from harness.core.schemas import label_text
@@ -70,7 +70,7 @@ def _subject(session: SuiteSession, judged: JudgedClaim, tables: Mapping[str, Ou
         places = [0] * len(ids)
     planted = {}
     for name, table in tables.items() if measure.metric in METRICS else ():
-        values = outcomes_of(table, session.task, session.cases, measure).values
+        values = outcomes_of(table, session.task, session.members(measure.slice), measure).values
         if (values != outcomes.values).any():
             planted[name] = values
     return Subject(
@@ -109,7 +109,7 @@ def planted_tables(session: SuiteSession, run: str) -> dict[str, OutcomeTable]:
         if part.critical:
             name = next((field for field in part.where if field in labels), first)
             swap = _swap(name, labels[name])
-            keep = {case.id for case, kept in zip(session.cases, members(session.cases, part), strict=True) if kept}
+            keep = {case.id for case, kept in zip(session.cases, session.members(part.name), strict=True) if kept}
             planted[f"{name} swapped in {part.name}"] = _answered(session, run, table, swap, keep)
     return planted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.core.errors import ClaimError
 from harness.core.records import Answer, Case, Measure, Strategy
@@ -27,7 +27,7 @@ class Run:
         return self._session.strategy(self.name)
 
     @property
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> Sequence[Case]:
         """The frozen holdout."""
         return self._session.cases
 

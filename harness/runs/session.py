@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.digests import digest
 from harness.core.errors import DeclarationError, DriverError, HoldfastError, Problem
@@ -38,8 +39,8 @@ from harness.execution.ledger import KeyMaker
 from harness.execution.recording import Recorder
 from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.fixtures_io.example_locks import locked_examples
-from harness.fixtures_io.locks import make_lock
 from harness.fixtures_io.suites import SUITE_FILE, Suite
+from harness.fixtures_io.tasks import Frozen
 from harness.reporting.model import AskedAgain
 from harness.runs.moved import Comparing
 
@@ -64,6 +65,33 @@ class Drivers:
         if adapter.file not in self._identities:
             self._identities[adapter.file] = self.get(adapter).identity()
         return self._identities[adapter.file]
+
+
+class _UnderWay:
+    """Passes cases on and holds those, inputs read, whose replies are still to come: only they are in memory whole."""
+
+    def __init__(self, cases: Iterable[Case], repeats: int) -> None:
+        self._cases = cases
+        self._repeats = repeats
+        self._held: dict[str, Case] = {}
+        self._left: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[Case]:
+        for case in self._cases:
+            held = replace(case, inputs=dict(case.inputs))
+            self._held[case.id], self._left[case.id] = held, self._repeats
+            yield held
+
+    def __getitem__(self, case_id: str) -> Case:
+        return self._held[case_id]
+
+    def done(self, request: Request) -> Case:
+        """The case that a reply is about; it is let go with its last reply."""
+        case = self._held[request.case_id]
+        self._left[case.id] -= 1
+        if not self._left[case.id]:
+            del self._held[case.id], self._left[case.id]
+        return case
 
 
 class SuiteSession:
@@ -93,17 +121,29 @@ class SuiteSession:
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
+        self._members: dict[str | None, NDArray[np.bool_]] = {}
+        self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
         self.asked_again: dict[str, AskedAgain] = {}
 
     @cached_property
-    def cases(self) -> tuple[Case, ...]:
-        """The frozen holdout, verified. Raises FixtureError if it is not the frozen one."""
-        return self.suite.fixture.holdout()
+    def _holdout(self) -> Frozen:
+        return self.suite.fixture.frozen()
 
-    @cached_property
+    @property
+    def cases(self) -> Sequence[Case]:
+        """The frozen holdout, verified. Raises FixtureError if it is not the frozen one."""
+        return self._holdout.cases
+
+    @property
     def holdout_digest(self) -> str:
-        return str(make_lock(self.cases, self.task.schema)["holdout"])
+        return self._holdout.digest
+
+    def members(self, part: str | None) -> NDArray[np.bool_]:
+        """Which cases belong to a slice, by its name, or to the natural holdout for None."""
+        if part not in self._members:
+            self._members[part] = members(self.cases, self.task.slice(part) if part else None)
+        return self._members[part]
 
     @cached_property
     def schema(self) -> AnswerSchema:
@@ -209,6 +249,7 @@ class SuiteSession:
             raise DriverError(self.broken[run])
         if run not in self._tables:
             self.extend(run, self.cases)
+            del self._builders[run]  # nothing is to come, and its index is as large as the table
         return self._tables[run]
 
     def extend(self, run: str, cases: Sequence[Case]) -> None:
@@ -218,16 +259,16 @@ class SuiteSession:
         """
         self.open(run)
         strategy, scorer, builder = self.strategy(run), self.scorer(run), self._builders[run]
-        by_id = {case.id: case for case in cases}
+        under_way = _UnderWay(cases, strategy.repeats)
+        comparing = self._comparing_with(run)
 
         def sink(request: Request, reply: Response | Failure) -> None:
-            builder.add(scorer.score(by_id[request.case_id], request.repeat, reply), reply)
+            builder.add(scorer.score(under_way.done(request), request.repeat, reply), reply)
 
-        requests = render(strategy, self.prompt(run), cases)
-        comparing = self._comparing_with(run)
+        requests = render(strategy, self.prompt(run), under_way)
         try:
             counts = self._execute(
-                run, requests, len(cases) * strategy.repeats, self._comparing_sink(run, comparing, by_id, sink)
+                run, requests, len(cases) * strategy.repeats, self._comparing_sink(run, comparing, under_way, sink)
             )
         except HoldfastError as error:
             self.broken[run] = str(error)
@@ -252,7 +293,7 @@ class SuiteSession:
                 cases=self.cases,
                 repeats=self.strategy(run).repeats,
                 decision_fields=self.task.decision_fields,
-                largest_cost=self.scorer(run).costs.largest(case.expected for case in self.cases),
+                largest_cost=self._largest_cost(run),
             )
             self._tables[run] = self._builders[run].finish()
 
@@ -263,7 +304,7 @@ class SuiteSession:
         with self._store(f"{self.suite.name}/{run}") as store:
             return len(wanted) - len(store.get(wanted))
 
-    def _comparing_sink(self, run: str, comparing: Comparing | None, cases: Mapping[str, Case], sink: Sink) -> Sink:
+    def _comparing_sink(self, run: str, comparing: Comparing | None, cases: _UnderWay, sink: Sink) -> Sink:
         """`sink`, which also tells `comparing` of each reply, where the run is asked again."""
         fresh = self._fresh
         if comparing is None or fresh is None:
@@ -289,17 +330,21 @@ class SuiteSession:
         """The values of a measure; runs what it needs."""
         if measure.metric == "flip_rate":
             return self._flips(measure)
-        return outcomes_of(self.table(measure.run), self.task, self.cases, measure)
+        return outcomes_of(self.table(measure.run), self.task, self.members(measure.slice), measure)
 
     def size(self, measure: Measure) -> int:
         """How many cases a measure is over, known without asking a model."""
         if measure.metric == "flip_rate":
             return len({case_id for case_id, _ in measure.variants})
-        part = self.task.slice(measure.slice) if measure.slice else None
-        return int(members(self.cases, part).sum())
+        return int(self.members(measure.slice).sum())
 
     def largest_cost(self, measure: Measure) -> float:
-        return self.scorer(measure.run).costs.largest(case.expected for case in self.cases)
+        return self._largest_cost(measure.run)
+
+    def _largest_cost(self, run: str) -> float:
+        if run not in self._largest:
+            self._largest[run] = self.scorer(run).costs.largest(case.expected for case in self.cases)
+        return self._largest[run]
 
     def ask(self, run: str, inputs: Sequence[Mapping[str, str]]) -> list[Answer | None]:
         """The answers to other inputs than the holdout's, through the ledger; None for an unusable answer."""
@@ -318,8 +363,9 @@ class SuiteSession:
     def _flips(self, measure: Measure) -> Outcomes:
         """1 for each edited input whose answer differs from the one to the original; clusters are the cases."""
         if measure not in self._flipped:
-            by_id = {case.id: case for case in self.cases}
-            originals = [by_id[case_id].inputs for case_id, _ in measure.variants]
+            wanted = {case_id for case_id, _ in measure.variants}
+            by_id = {case.id: case.inputs for case in self.cases if case.id in wanted}
+            originals = [by_id[case_id] for case_id, _ in measure.variants]
             answers = self.ask(measure.run, [*originals, *(dict(inputs) for _, inputs in measure.variants)])
             pairs = zip(answers[: len(originals)], answers[len(originals) :], strict=True)
             self._flipped[measure] = [float(before is None or before != after) for before, after in pairs]

@@ -49,8 +49,8 @@ def test_every_outcome_stands_in_the_row_of_its_case_and_the_column_of_its_repea
     assert table.latency_s == pytest.approx(numbers / 10)
     assert (table.input_tokens == numbers).all()
     assert (table.output_tokens == 2 * numbers).all()
-    assert table.problems == [[f"p{2 * row}", f"p{2 * row + 1}"] for row in range(4)]
-    assert table.answers == [[{"kind": f"c{row}"}] * 2 for row in range(4)]
+    assert table.problems.tolist() == [[f"p{2 * row}", f"p{2 * row + 1}"] for row in range(4)]
+    assert table.answers.tolist() == [[{"kind": f"c{row}"}] * 2 for row in range(4)]
     assert (table.missing, table.count(Status.CORRECT), table.largest_cost) == (0, 8, 60.0)
 
 
@@ -82,7 +82,7 @@ def test_what_never_came_is_missing_and_has_no_numbers():
     assert (table.status == MISSING).sum() == 7
     assert np.isnan(table.cost).sum() == 7
     assert not table.valid[table.status == MISSING].any()
-    assert table.answers[0] == [None, None]
+    assert table.answers[0].tolist() == [None, None]
     assert np.nansum(table.cost) == 4.0
 
 

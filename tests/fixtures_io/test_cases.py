@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.core.errors import FixtureError
 from harness.core.records import Case
 from harness.core.schemas import AnswerSchema
-from harness.fixtures_io.cases import SHOWN_PROBLEMS, case_row, read_cases, write_cases, write_jsonl
+from harness.fixtures_io.cases import SHOWN_PROBLEMS, CaseFile, case_row, write_cases, write_jsonl
 
 SCHEMA = AnswerSchema(
     {
@@ -34,7 +34,7 @@ def file(tmp_path, monkeypatch):
 def read(file, *lines, fields=("category",)):
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     file.write_text("\n".join(texts), encoding="utf-8")
-    return read_cases(file, SCHEMA, fields)
+    return CaseFile(file, SCHEMA, fields)
 
 
 def refusal(file, *lines, fields=("category",)):
@@ -52,7 +52,7 @@ def test_cases_are_read_in_the_order_of_the_file(file):
         "cluster": "thread-1",
         "supplement": True,
     }
-    assert read(file, full, "", "   ", GOOD) == (
+    assert tuple(read(file, full, "", "   ", GOOD)) == (
         Case(
             id="c2",
             inputs={"subject": "hi", "text": "  hello é\n "},
@@ -67,17 +67,17 @@ def test_cases_are_read_in_the_order_of_the_file(file):
 
 def test_line_ends_of_windows_are_read_alike(file):
     file.write_bytes(json.dumps(GOOD).encode() + b"\r\n\r\n" + json.dumps(GOOD | {"id": "c2"}).encode() + b"\r\n")
-    assert [case.id for case in read_cases(file, SCHEMA, ())] == ["c1", "c2"]
+    assert [case.id for case in CaseFile(file, SCHEMA, ())] == ["c1", "c2"]
 
 
 def test_a_file_that_cannot_be_read_is_named(file, tmp_path):
     with pytest.raises(FixtureError, match=r"^holdout\.jsonl can't be read: .*No such file"):
-        read_cases(file, SCHEMA, ())
+        CaseFile(file, SCHEMA, ())
     with pytest.raises(FixtureError, match="can't be read"):
-        read_cases(tmp_path, SCHEMA, ())
+        CaseFile(tmp_path, SCHEMA, ())
     file.write_bytes(b'{"id": "caf\xe9"}')
-    with pytest.raises(FixtureError, match=r"^holdout\.jsonl can't be read: 'utf-8' codec"):
-        read_cases(file, SCHEMA, ())
+    with pytest.raises(FixtureError, match=r"^holdout\.jsonl has 1 bad lines:\n  holdout.jsonl:1: not UTF-8: "):
+        CaseFile(file, SCHEMA, ())
 
 
 @pytest.mark.parametrize("lines", [(), ("",), ("", "  ", "\t")])
@@ -207,7 +207,7 @@ CASES = st.builds(
 def test_cases_read_back_as_they_were_written(tmp_path_factory, cases):
     path = tmp_path_factory.mktemp("written") / "cases.jsonl"
     write_cases(path, cases)
-    assert read_cases(path, SCHEMA, ("category",)) == tuple(cases)
+    assert tuple(CaseFile(path, SCHEMA, ("category",))) == tuple(cases)
     assert len(path.read_bytes().split(b"\n")) == len(cases) + 1
 
 

@@ -39,7 +39,7 @@ def refusal(lock, cases=CASES, schema=SCHEMA):
 
 def test_the_frozen_holdout_passes_and_its_digest_is_returned(lock):
     assert verify_lock(lock, CASES, SCHEMA) == make_lock(CASES, SCHEMA)["holdout"]
-    assert len(verify_lock(lock, iter(CASES), SCHEMA)) == 64
+    assert len(verify_lock(lock, CASES, SCHEMA)) == 64
 
 
 def test_a_changed_case_is_named(lock):

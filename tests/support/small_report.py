@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.core.costs import field_cost
-from harness.core.metrics import outcomes_of
+from harness.core.metrics import members, outcomes_of
 from harness.core.policy import effect
 from harness.core.records import (
     BASELINE,
@@ -122,6 +125,10 @@ def never(run: str, metric: str, *, role: str = "gate", **measure: Any) -> Decla
     return DeclaredClaim(test="suites/kitchen/test_k.py::test_never", index=0, kind="never", measure=found, role=role)
 
 
+def _kept(cases: Sequence[Case], measure: Measure) -> NDArray[np.bool_]:
+    return members(cases, TASK.slice(measure.slice) if measure.slice else None)
+
+
 def suite_report(
     runs: Mapping[str, OutcomeTable],
     claims: Sequence[DeclaredClaim] = (),
@@ -135,7 +142,7 @@ def suite_report(
     """One suite with these runs; the last of them is shipped, the others are candidates unless `strategies` says so."""
     accepted = runs.get("base")
     tables = runs if accepted is None else {**runs, BASELINE: accepted}
-    verdicts = settle(claims, lambda m: outcomes_of(tables[m.run], TASK, cases, m), lambda m: 60.0)
+    verdicts = settle(claims, lambda m: outcomes_of(tables[m.run], TASK, _kept(cases, m), m), lambda m: 60.0)
     judged = [
         JudgedClaim(
             test=claim.test,
