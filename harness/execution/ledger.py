@@ -11,7 +11,8 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -51,7 +52,10 @@ _VALUE_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+PARTS = ("identity", "prompt", "settings", "inputs", "repeat")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Key:
     """What determines one answer, as digests, so that a miss can name the part that changed.
 
@@ -64,9 +68,9 @@ class Key:
     inputs: str
     repeat: int
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        return digest(asdict(self))
+        return digest({name: getattr(self, name) for name in PARTS})
 
 
 class KeyMaker:
