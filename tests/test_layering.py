@@ -32,6 +32,7 @@ HEAVY = {
     "pandas",
     "matplotlib",
     "safetensors",
+    "rich",
 }
 LAZY = {"drivers/openai_transport.py"}
 """Modules that are themselves imported at first use."""
