@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from support.chat_server import ChatServer, answer
 
+USAGE = {"prompt_tokens": 100, "completion_tokens": 12}
 SUITE = """
 def test_accuracy(run, gate):
     gate.at_least(run.accuracy(), 0.5)
@@ -177,3 +180,30 @@ def test_a_limit_that_would_not_do_is_said_beforehand(project, monkeypatch):
     result = project.run("--gate-dry-run", "--gate-max-cost", "1.5")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["this is more than --gate-max-cost 1.5: *"])
+
+
+def test_output_is_expected_as_the_ledger_knows_it(project, monkeypatch):
+    monkeypatch.setenv("HOLDFAST_TEST_KEY", "k")
+    project.suite(SUITE)
+
+    def fruit(call):
+        return answer(json.dumps({"kind": call.messages[-1]["content"].split()[0]}), usage=USAGE)
+
+    with ChatServer(fruit) as server:
+        project.write("adapters/chat.yaml", CHAT.format(url=server.base_url))
+        project.strategies(chat="shipped")
+        project.run_apart().assert_outcomes(passed=1)
+        result = project.run("--gate-dry-run", "--gate-repeats", "2")
+        result.stdout.re_match_lines(
+            [
+                # 100 × 1.0 and 12 × 1000.0 US$ per million tokens, 200 times
+                r"· in the ledger +200 +20,000 +2,400 +2\.42 *$",
+                r"· to be made +200 +≈[\d,]+ +≈2,400 +≈2\.4\d +mean of strategy",
+            ]
+        )
+        project.write("suites/fruit/prompts/p.md", "Name the fruit, please.\n")
+        result = project.run("--gate-dry-run")
+        result.stdout.re_match_lines([r"· to be made +200 +≈[\d,]+ +≈2,400 +≈2\.4\d +mean of adapter"])
+        fresh = project.run("--gate-dry-run", "--gate-fresh")
+        assert counted(fresh, "fruit/chat") == {"to be made": 200}
+        assert server.count == 200
