@@ -8,7 +8,7 @@ test asks for its verdicts as it runs.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from harness.runs.gating import Gating
     from harness.runs.run import Run
     from harness.runs.session import SuiteSession
+    from harness.runs.spent import Accounts
 
 GATING = pytest.StashKey["Gating"]()
 WORKER_VERDICTS = pytest.StashKey[list[str]]()
+WORKER_SPENDING = pytest.StashKey[list["Accounts"]]()
 NOT_TOGETHER = {
     ("--gate-accept", "-n"): (
         "a baseline is written by the process that ran all tests; accept without -n (or with -n 0). Answers in the "
@@ -43,6 +45,17 @@ NOT_TOGETHER = {
         "--gate-selftest",
         "-n",
     ): "one process simulates; leave -n out. Answers in the ledger are not asked again",
+    ("--gate-dry-run", "--gate-accept"): "a dry run judges nothing that could be accepted; leave one of them out",
+    ("--gate-dry-run", "--gate-early-stop"): "where a run may stop is not known beforehand; without it all is counted",
+    ("--gate-dry-run", "--gate-record"): "a dry run has no predictions to write; leave one of them out",
+    ("--gate-dry-run", "--gate-replay"): "a recording asks no model, so that there is nothing to count",
+    ("--gate-dry-run", "--gate-selftest"): "a dry run judges nothing; the self-test asks what an ordinary run asks",
+    ("--gate-dry-run", "-n"): "one process counts; leave -n out",
+    ("--gate-max-cost", "--gate-replay"): "a recording asks no model, and costs nothing",
+    ("--gate-max-cost", "-n"): (
+        "two workers could pay for two strategies at once, and pass the limit together; leave -n out. Answers in the "
+        "ledger are not asked again"
+    ),
     ("--gate-selftest", "--gate-early-stop"): "the simulations need every case; leave --gate-early-stop out",
 }
 """Options that contradict each other, with the reason and what to do instead."""
@@ -87,7 +100,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="ask the models although the ledger knows their answers, which it keeps, and report what moved",
     )
+    group.addoption(
+        "--gate-dry-run",
+        action="store_true",
+        help="count calls, tokens and cost of each strategy, in the ledger and to be made; asks and judges nothing",
+    )
+    group.addoption(
+        "--gate-max-cost",
+        metavar="USD",
+        type=_usd,
+        help="stop before calls of this run cost more; what was answered is saved, and a higher limit goes on",
+    )
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
+
+
+def _usd(text: str) -> float:
+    if not 0 <= (usd := float(text)) < float("inf"):
+        raise ValueError(text)
+    return usd
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,8 +125,11 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     given = {
         "--gate-accept": option.gate_accept is not None,
+        "--gate-dry-run": option.gate_dry_run,
         "--gate-early-stop": option.gate_early_stop,
         "--gate-fresh": option.gate_fresh,
+        "--gate-max-cost": option.gate_max_cost is not None,
+        "--gate-record": option.gate_record is not None,
         "--gate-replay": option.gate_replay is not None,
         "--gate-selftest": option.gate_selftest,
         "-n": config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"),
@@ -128,6 +161,8 @@ def _gating(config: pytest.Config) -> Gating:
                 selftest=option.gate_selftest,
                 early_stop=option.gate_early_stop,
                 fresh=option.gate_fresh,
+                dry_run=option.gate_dry_run,
+                max_cost=option.gate_max_cost,
             )
         )
     return config.stash[GATING]
@@ -358,7 +393,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     config = session.config
-    items = [item for item in session.items if "gate" in getattr(item, "fixturenames", ())]
+    items = [item for item in session.items if "gate" in _fixtures(item)]
     if items and not config.option.collectonly and not session.testsfailed:
         gating = _gating(config)
         if any("::" in argument or argument.endswith(".py") for argument in config.args):
@@ -375,17 +410,44 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             item.user_properties.clear()
         gating.declaring = False
         worker = getattr(config, "workerinput", {}).get("workerid", "")
-        gating.execute_and_settle(worker=worker)
+        if config.option.gate_dry_run:
+            gating.plan(asking=sum("run" in names and "gate" not in names for names in map(_fixtures, session.items)))
+        else:
+            _execute_and_settle(gating, worker)
         if worker:
             config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
+    if config.option.gate_dry_run:
+        _leave_out_tests(session)
     return (yield)
+
+
+def _execute_and_settle(gating: Gating, worker: str) -> None:
+    from harness.core.errors import DriverError
+
+    try:
+        gating.execute_and_settle(worker=worker)
+    except DriverError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _leave_out_tests(session: pytest.Session) -> None:
+    """A dry run judges nothing: no test is left, unless some could not state their claims; then gated tests fail."""
+    broken = GATING in session.config.stash and session.config.stash[GATING].broken
+    kept = [item for item in session.items if broken and "gate" in _fixtures(item)]
+    session.config.hook.pytest_deselected(items=[item for item in session.items if item not in kept])
+    session.items[:] = kept
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: Any) -> None:
-    text = getattr(node, "workeroutput", {}).get("holdfast")
-    if text:
-        node.config.stash.setdefault(WORKER_VERDICTS, []).append(text)
+    sent = getattr(node, "workeroutput", {})
+    if sent.get("holdfast"):
+        node.config.stash.setdefault(WORKER_VERDICTS, []).append(sent["holdfast"])
+        node.config.stash.setdefault(WORKER_SPENDING, []).append(sent["holdfast_spent"])
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -395,6 +457,8 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
+    if GATING in config.stash and hasattr(config, "workerinput"):
+        config.workeroutput["holdfast_spent"] = config.stash[GATING].spent()  # type: ignore[attr-defined]
     judged_here = GATING in config.stash and not hasattr(config, "workerinput")
     if judged_here and config.stash[GATING].finish(passed=exitstatus == 0):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -421,8 +485,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         lines = config.stash[GATING].summary()
     elif texts := config.stash.get(WORKER_VERDICTS, []):
         from harness.runs.reports import summary_lines
+        from harness.runs.spent import joined, spent_lines
 
-        lines = summary_lines(texts[0])
+        accounts = config.stash[WORKER_SPENDING]
+        lines = [*summary_lines(texts[0]), *spent_lines(joined(accounts))]
     if lines:
         terminalreporter.section("holdfast")
         for line in lines:

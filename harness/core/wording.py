@@ -115,6 +115,13 @@ def number(value: float, *, against: float | None = None) -> str:
     return f"{value:.{max(digits, len(str(int(abs(value)))))}g}"
 
 
+def dollars(usd: float) -> str:
+    """US dollars without a sign: two decimals from a dollar on, four below, where single calls count."""
+    if usd >= 1 or usd == 0:
+        return f"{usd:,.2f}"
+    return f"{usd:.4f}" if usd >= 0.0001 else "under 0.0001"
+
+
 def _same_side(printed: float, value: float, against: float | None) -> bool:
     return against is None or (
         (printed >= against) == (value >= against) and (printed <= against) == (value <= against)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from harness.core.errors import DriverError
-from harness.core.records import Price, Usage
+from harness.core.records import Adapter, Price, Usage
 from harness.drivers.lazy import need
 
 AUTO = "auto"
+SHORT = 1000
+"""Tokens of a prompt that no provider calls long."""
 
 
 def cost_usd(price: Price | str | None, model: str, usage: Usage, provider: str | None) -> float | None:
@@ -30,3 +32,18 @@ def cost_usd(price: Price | str | None, model: str, usage: Usage, provider: str 
         return float(genai_prices.calc_price(tokens, model, provider_id=provider).total_price)
     except LookupError:
         return None
+
+
+def known_price(adapter: Adapter) -> Price | None:
+    """What an adapter's tokens cost: nothing without a price, None where "auto" finds none for its model.
+
+    Of prices that grow with the length of a prompt it is the one for short prompts.
+    """
+    provider = adapter.options.get("provider")
+    each = [
+        cost_usd(adapter.price, adapter.model, usage, provider)
+        for usage in (Usage(input_tokens=SHORT), Usage(output_tokens=SHORT))
+    ]
+    if each[0] is None or each[1] is None:
+        return None
+    return Price(input_per_million=each[0] * 1e6 / SHORT, output_per_million=each[1] * 1e6 / SHORT)

@@ -13,6 +13,8 @@ DRIVERS = {
     "openai_chat": "harness.drivers.openai_chat:OpenAIChatDriver",
     "python": "harness.drivers.python_callable:PythonDriver",
 }
+READS_MESSAGES = frozenset({"openai_chat"})
+"""The drivers whose models read a request as chat messages; the others read the inputs of the case."""
 
 
 def make_driver(adapter: Adapter) -> RemoteDriver | BatchDriver:

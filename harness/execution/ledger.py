@@ -142,6 +142,12 @@ class Ledger:
         with self._usable():
             return int(self._db.execute("SELECT count(*) FROM predictions").fetchone()[0])
 
+    def output_tokens(self) -> dict[tuple[str, str, str], tuple[int, int]]:
+        """(identity, prompt, settings) of the keys → (answers, output tokens of all of them)."""
+        query = "SELECT identity, prompt, settings, count(*), sum(output_tokens) FROM predictions GROUP BY 1, 2, 3"
+        with self._usable():
+            return {(i, p, s): (int(n), int(total)) for i, p, s, n, total in self._db.execute(query)}
+
     def get(self, keys: Sequence[Key]) -> dict[str, Response]:
         """The stored answers among `keys`, by key digest."""
         found: dict[str, Response] = {}

@@ -16,6 +16,7 @@ from inspect import iscoroutinefunction
 from typing import Protocol, cast
 
 from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Request, Response
+from harness.execution.budget import RunBudget, refusal, unlimited
 from harness.execution.ledger import Key, KeyMaker
 
 LOOKUP = 256
@@ -116,14 +117,16 @@ def execute(
     limits: Limits,
     sink: Sink,
     progress: Progress | None = None,
+    budget: RunBudget | None = None,
 ) -> None:
     """Give every request's reply to `sink`, in the order in which replies come.
 
     Answers reach the ledger in small batches, also when the run is interrupted. A failure that a retry may mend is
     retried `limits.retries` times. After HOPELESS_IN_A_ROW failures that say that nothing will be answered, the rest
-    are `stopped` failures.
+    are `stopped` failures. Calls that `budget` can't afford are failures too, and are not made.
     """
     progress = progress or Progress()
+    budget = budget or unlimited()
     missing = _from_ledger(requests, keys, ledger, sink, progress)
     pending = _Pending(ledger)
     breaker = _Breaker()
@@ -139,9 +142,9 @@ def execute(
 
     try:
         if iscoroutinefunction(driver.answer):
-            asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, breaker, finish))
+            asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, budget, breaker, finish))
         else:
-            _batches(missing, cast(BatchDriver, driver), finish)
+            _batches(missing, cast(BatchDriver, driver), budget, finish)
     finally:
         pending.flush()
 
@@ -167,22 +170,32 @@ def _from_ledger(
 Finish = Callable[[Request, Key, Response | Failure], None]
 
 
-def _batches(missing: Iterator[tuple[Request, Key]], driver: BatchDriver, finish: Finish) -> None:
+def _batches(missing: Iterator[tuple[Request, Key]], driver: BatchDriver, budget: RunBudget, finish: Finish) -> None:
     while batch := list(itertools.islice(missing, BATCH)):
-        replies = driver.answer([request for request, _ in batch])
-        for (request, key), reply in zip(batch, replies, strict=True):
-            finish(request, key, reply)
+        while held := budget.hold_first([request for request, _ in batch]):
+            now, batch = batch[: len(held)], batch[len(held) :]
+            replies = driver.answer([request for request, _ in now])
+            for (request, key), hold, reply in zip(now, held, replies, strict=True):
+                budget.settle(hold, reply)
+                finish(request, key, reply)
+        for request, key in batch:
+            finish(request, key, refusal())
 
 
 async def _remote(
-    missing: Iterator[tuple[Request, Key]], driver: RemoteDriver, limits: Limits, breaker: _Breaker, finish: Finish
+    missing: Iterator[tuple[Request, Key]],
+    driver: RemoteDriver,
+    limits: Limits,
+    budget: RunBudget,
+    breaker: _Breaker,
+    finish: Finish,
 ) -> None:
     pace = _Pace(limits.requests_per_minute)
 
     async def work() -> None:
         for request, key in missing:
             refusal = breaker.refusal()
-            finish(request, key, refusal or await _answer(driver, request, limits, pace, breaker))
+            finish(request, key, refusal or await _answer(driver, request, limits, budget, pace, breaker))
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -195,12 +208,16 @@ async def _remote(
 
 
 async def _answer(
-    driver: RemoteDriver, request: Request, limits: Limits, pace: _Pace, breaker: _Breaker
+    driver: RemoteDriver, request: Request, limits: Limits, budget: RunBudget, pace: _Pace, breaker: _Breaker
 ) -> Response | Failure:
     """One request with its retries: waits grow twofold with jitter, or last as long as the server asks."""
     for attempt in itertools.count():
+        held = await budget.hold(request)
+        if isinstance(held, Failure):
+            return held
         await pace.turn()
         reply = await driver.answer(request)
+        budget.settle(held, reply)
         if isinstance(reply, Response) or not reply.retryable or attempt >= limits.retries or breaker.refusal():
             return reply
         backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)

@@ -5,27 +5,30 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 
 from __future__ import annotations
 
-import tomllib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.policy import INCONCLUSIVE, PROFILES, Effect, effect
+from harness.core.policy import PROFILES, Effect, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs.declared import DeclaredClaim
+from harness.runs.settings import inconclusive, settings
 
 if TYPE_CHECKING:
     from harness.execution.fresh import FreshAnswers
     from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
+    from harness.execution.spending import Account, Spending
     from harness.reporting.model import EarlyStopped, SelfTest
     from harness.runs.comparing import Comparison
     from harness.runs.early import EarlyStop
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
+    from harness.runs.spent import Accounts
 
 LEDGER = Path(".holdfast") / "ledger.sqlite"
 
@@ -46,6 +49,8 @@ class Options:
     selftest: bool = False
     early_stop: bool = False
     fresh: bool = False
+    dry_run: bool = False
+    max_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +68,14 @@ class Gating:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._settings = _settings(options.root)
+        self._settings = settings(options.root)
         self.project = Project(
             root=options.root, **{k: v for k, v in self._settings.items() if k in ("fixtures", "adapters", "reports")}
         )
         self.profile = options.profile or self._settings.get("profile", "pr")
         if self.profile not in PROFILES:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
-        self._inconclusive = _inconclusive(self._settings.get("inconclusive", {}))
+        self._inconclusive = inconclusive(self._settings.get("inconclusive", {}))
         self.declaring = False
         self.verdicts_json = ""
         self._suites: dict[Path, Suite] = {}
@@ -90,7 +95,9 @@ class Gating:
         self._source: tuple[StoreFor, Drivers] | None = None
         self._recorder: Recorder | None = None
         self._fresh: FreshAnswers | None = None
-        self._show_progress = False
+        self._spending: Spending | None = None
+        self._worker = ""
+        self._live = False
 
     @property
     def report_folder(self) -> Path:
@@ -116,10 +123,25 @@ class Gating:
                 store=store,
                 drivers=drivers,
                 progress=self._progress,
+                spending=self.spending,
                 recorder=self._recorder,
                 fresh=self._fresh,
             )
         return self._sessions[file]
+
+    @property
+    def spending(self) -> Spending:
+        """What this process has spent on calls, over all suites."""
+        from harness.execution.spending import Spending
+
+        self._spending = self._spending or Spending(self._options.max_cost)
+        return self._spending
+
+    def spent(self) -> Accounts:
+        """The accounts of this process, for `joined`; a replay has none."""
+        from harness.runs.spent import plain
+
+        return {} if self._options.replay else plain(self.spending.accounts)
 
     def _sources(self) -> tuple[StoreFor, Drivers]:
         """Where predictions are kept and where new ones come from: the ledger and the models, or a recording alone."""
@@ -130,7 +152,11 @@ class Gating:
 
         if self._source is None:
             ledger = self._options.root / LEDGER
-            if self._options.replay is not None:
+            if self._options.dry_run:
+                from harness.runs.planning import identifying_driver
+
+                self._source = partial(paying_ledger, ledger), Drivers(identifying_driver)
+            elif self._options.replay is not None:
                 recording = Recording(self._options.replay)
                 self._source = partial(replaying, recording), Drivers(partial(ReplayDriver, recording))
             elif self._options.fresh:
@@ -144,7 +170,7 @@ class Gating:
 
     def refuse_while_declaring(self) -> None:
         """Raises ClaimError while claims are declared: no model may be asked before all of them are known."""
-        if self.declaring:
+        if self.declaring or self._options.dry_run:
             raise ClaimError(
                 "a test that takes `gate` can't ask the model itself; put asserts on `run.outcomes` or `run.answer` "
                 "into a test of their own"
@@ -180,6 +206,11 @@ class Gating:
         if not skipped:
             self._broken.setdefault(test, str(why))
 
+    @property
+    def broken(self) -> bool:
+        """Whether some test could not state its claims."""
+        return bool(self._broken)
+
     def judged(self, claim: DeclaredClaim) -> Judged:
         """What the test that made `claim` should do now."""
         key = claim.test, claim.index
@@ -205,20 +236,49 @@ class Gating:
     def execute_and_settle(self, *, worker: str) -> None:
         """Run every strategy that a claim needs, settle each suite, and write the report.
 
-        `worker` names the xdist worker that this process is, "" for none: the first writes for all, none shows
-        progress, and all stop with the process that started them.
+        `worker` names the xdist worker that this process is, "" for none: the first writes for all, and all stop
+        with the process that started them. Raises DriverError for a limit of cost on a model without a known price.
         """
+        from harness.runs.spent import check_prices
+
         if self._broken:
             return
-        progress, write = not worker, worker in ("", "gw0")
+        if self._options.max_cost is not None:
+            check_prices(self._sessions[file].adapter(run) for file in self._claims for run in self._needed(file))
+        self._worker, self._live = worker, not worker
         if worker:
             from harness.execution.parent import stop_with_parent
 
             stop_with_parent()
-        self._show_progress = progress
+        self._execute()
+        self._live = False  # from here on pytest writes its own line
+        self._report(write=worker in ("", "gw0"))
+
+    def plan(self, *, asking: int) -> None:
+        """Count what a run would ask and cost, for `summary`; `asking` tests ask by themselves, and are not counted."""
+        from harness.runs.planning import plan_lines
+
+        if self._broken:
+            return
+        self._told += plan_lines(
+            [
+                (self._sessions[file], self._needed(file), list(claims.values()))
+                for file, claims in self._claims.items()
+            ],
+            self._options.root / LEDGER,
+            fresh=self._options.fresh,
+            asking=asking,
+            max_cost=self._options.max_cost,
+        )
+
+    def _needed(self, file: Path) -> list[str]:
+        """The strategies of a suite that claims are about."""
+        wanted = {claim.measure.run for claim in self._claims[file].values()}
+        return [run for run in self.suite(file).strategies if run in wanted]
+
+    def _execute(self) -> None:
         for file, claims in self._claims.items():
-            session = self._sessions[file]
-            needed = [run for run in session.suite.strategies if any(c.measure.run == run for c in claims.values())]
+            session, needed = self._sessions[file], self._needed(file)
             ordered = [claims[key] for key in sorted(claims)]
             try:
                 session.prepare(needed)
@@ -232,12 +292,14 @@ class Gating:
                         early.execute(run)
                     else:
                         session.table(run)
+                    for measure in {claim.measure: None for claim in ordered if claim.measure.run == run}:
+                        if measure.variants:
+                            session.outcomes(measure)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, ordered, early)
             if self._options.selftest:
                 self._self_test(file, session)
-        self._report(write)
 
     def _early_stop(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> EarlyStop:
         from harness.runs.early import EarlyStop
@@ -290,15 +352,10 @@ class Gating:
         from harness.reporting.selftest import selftest_lines
         from harness.runs.planting import suite_self_test
         from harness.runs.reports import judged_claims
+        from harness.runs.showing import stepping
 
-        shown: Progress | None = None
-
-        def told(steps: int) -> None:
-            nonlocal shown
-            shown = shown or self._progress(f"self-test of {session.suite.name}", steps)
-            shown.add(answered=1)
-
-        found = suite_self_test(session, judged_claims(self._settled.get(file, [])), told=told)
+        with stepping(f"self-test of {session.suite.name}", live=self._live) as told:
+            found = suite_self_test(session, judged_claims(self._settled.get(file, [])), told=told)
         if found is None:
             self._told.append(f"self-test of {session.suite.name}: no claim that may block was judged")
         else:
@@ -328,7 +385,7 @@ class Gating:
 
         In profile `release` an incomplete gate fails: a selection, or an accepted claim that is no longer made.
         """
-        if not self._claims:
+        if not self._claims or self._options.dry_run:
             return False
         incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
         self._told += [f"INCOMPLETE, not a passed gate: {line}" for line in incomplete]
@@ -351,7 +408,7 @@ class Gating:
             refused = refused or not done
         return refused
 
-    def _report(self, write: bool) -> None:
+    def _report(self, *, write: bool) -> None:
         from harness.reporting.again import asked_again_line
         from harness.runs.reports import Finished, build_report, write_report
 
@@ -377,61 +434,25 @@ class Gating:
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if not self.verdicts_json:
-            return []
+            return self._told if self._options.dry_run else []
         from harness.runs.reports import summary_lines
+        from harness.runs.spent import joined, spent_lines
 
         return [
             *summary_lines(self.verdicts_json),
             *self._told,
+            *spent_lines(joined([self.spent()])),
             f"report: {self._shown(self.report_folder / 'report.md')}",
         ]
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)
 
-    def _progress(self, run: str, total: int) -> Progress:
-        from harness.execution.scheduler import Progress
+    def _progress(self, what: str, total: int, account: Account) -> AbstractContextManager[Progress]:
+        from harness.runs.showing import showing
 
-        if not self._show_progress:
-            return Progress(total=total)
-        from harness.reporting.progress import ProgressLine
-
-        line = ProgressLine(run, total)
-
-        def changed(progress: Progress) -> None:
-            line.show(progress.done, f"{progress.failed} failed" if progress.failed else "")
-            if progress.done >= total:
-                line.close()
-
-        return Progress(total=total, changed=changed)
-
-
-def _settings(root: Path) -> dict[str, Any]:
-    """`[tool.holdfast]` of the project's pyproject.toml; raises ClaimError for a key that is not known."""
-    path = root / "pyproject.toml"
-    if not path.is_file():
-        return {}
-    found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
-    known = ("adapters", "fixtures", "inconclusive", "profile", "reports")
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise ClaimError(
-            f"pyproject.toml: [tool.holdfast] has the unknown key {unknown[0]!r}; known: {', '.join(known)}"
-        )
-    return found
-
-
-def _inconclusive(declared: object) -> dict[str, Effect]:
-    """What an INCONCLUSIVE gate does in each profile, declared or by default; raises ClaimError for other words."""
-    where, words = "pyproject.toml: [tool.holdfast] inconclusive", (str(Effect.WARN), str(Effect.BLOCK))
-    if not isinstance(declared, dict):
-        raise ClaimError(f'{where} is {declared!r}; expected a table such as {{pr = "warn", release = "block"}}')
-    for profile, word in declared.items():
-        if profile not in PROFILES:
-            raise ClaimError(f"{where} has the unknown profile {profile!r}; expected one of {', '.join(PROFILES)}")
-        if word not in words:
-            raise ClaimError(f"{where}.{profile} is {word!r}; expected {' or '.join(words)}")
-    return {**INCONCLUSIVE, **{profile: Effect(word) for profile, word in declared.items()}}
+        prefix = f"[{self._worker}] " if self._worker else ""
+        return showing(prefix + what, total, account, live=self._live)
 
 
 def _with_repeats(suite: Suite, repeats: int) -> Suite:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.core.digests import digest
 from harness.core.errors import DeclarationError, DriverError, HoldfastError, Problem
+from harness.core.estimating import RequestSize
 from harness.core.metrics import members, outcomes_of
 from harness.core.outcomes import Outcomes
 from harness.core.prompting import make_prompt, render
@@ -33,18 +34,22 @@ from harness.core.records import (
 from harness.core.schemas import AnswerSchema
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import OutcomeTable, TableBuilder
-from harness.drivers.registry import make_driver
+from harness.drivers.pricing import known_price
+from harness.drivers.registry import READS_MESSAGES, make_driver
+from harness.execution.budget import UNAFFORDABLE, RunBudget
 from harness.execution.fresh import FreshAnswers
 from harness.execution.ledger import KeyMaker
 from harness.execution.recording import Recorder
 from harness.execution.scheduler import Progress, Sink, Store, execute
+from harness.execution.spending import Account, Spending
 from harness.fixtures_io.example_locks import locked_examples
 from harness.fixtures_io.suites import SUITE_FILE, Suite
 from harness.fixtures_io.tasks import Frozen
 from harness.reporting.model import AskedAgain
 from harness.runs.moved import Comparing
+from harness.runs.spent import stopped
 
-ProgressFor = Callable[[str, int], Progress]
+ProgressFor = Callable[[str, int, Account], AbstractContextManager[Progress]]
 StoreFor = Callable[[str], AbstractContextManager[Store]]
 
 
@@ -103,7 +108,8 @@ class SuiteSession:
         *,
         store: StoreFor,
         drivers: Drivers,
-        progress: ProgressFor = lambda run, total: Progress(),
+        progress: ProgressFor = lambda run, total, account: nullcontext(Progress(total=total)),
+        spending: Spending | None = None,
         recorder: Recorder | None = None,
         fresh: FreshAnswers | None = None,
     ) -> None:
@@ -114,6 +120,7 @@ class SuiteSession:
         self._fresh = fresh
         self._drivers = drivers
         self._progress = progress
+        self._spending = spending or Spending()
         self._tables: dict[str, OutcomeTable] = {}
         self._prompts: dict[str, Prompt] = {}
         self._builders: dict[str, TableBuilder] = {}
@@ -271,14 +278,18 @@ class SuiteSession:
                 run, requests, len(cases) * strategy.repeats, self._comparing_sink(run, comparing, under_way, sink)
             )
         except HoldfastError as error:
-            self.broken[run] = str(error)
-            self._tables.pop(run, None)
+            self._note_broken(run, error)
             raise
         self._tables[run] = builder.finish()
         if comparing is not None:
             self.asked_again[run] = comparing.finish()
         if comparing is not None or counts.answered or counts.failed:
             self._asked.add(run)
+
+    def _note_broken(self, run: str, error: HoldfastError) -> None:
+        """What a run was to be judged on can't be had: it has no outcomes."""
+        self.broken[run] = str(error)
+        self._tables.pop(run, None)
 
     def _comparing_with(self, run: str) -> Comparing | None:
         """What compares a run that is asked again with what the ledger holds; None where the ledger is asked."""
@@ -366,7 +377,11 @@ class SuiteSession:
             wanted = {case_id for case_id, _ in measure.variants}
             by_id = {case.id: case.inputs for case in self.cases if case.id in wanted}
             originals = [by_id[case_id] for case_id, _ in measure.variants]
-            answers = self.ask(measure.run, [*originals, *(dict(inputs) for _, inputs in measure.variants)])
+            try:
+                answers = self.ask(measure.run, [*originals, *(dict(inputs) for _, inputs in measure.variants)])
+            except HoldfastError as error:
+                self._note_broken(measure.run, error)
+                raise
             pairs = zip(answers[: len(originals)], answers[len(originals) :], strict=True)
             self._flipped[measure] = [float(before is None or before != after) for before, after in pairs]
         return Outcomes(
@@ -377,12 +392,14 @@ class SuiteSession:
 
     def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> Progress:
         adapter = self.adapter(run)
-        progress = self._progress(run, total)
+        account = self._spending.account(f"{self.suite.name}/{run}")
+        size = RequestSize(messages=adapter.driver in READS_MESSAGES)
+        budget = RunBudget(self._spending, account, price=known_price(adapter), size=size)
         keys = self._keys(run)
         if self._recorder is not None:
             self._recorder.add_identity(adapter.name, self._drivers.identity(adapter))
             sink = self._recording_sink(self._recorder, keys, sink)
-        with self._store(f"{self.suite.name}/{run}") as store:
+        with self._store(f"{self.suite.name}/{run}") as store, self._progress(run, total, account) as progress:
             execute(
                 requests,
                 driver=self._drivers.get(adapter),
@@ -391,13 +408,21 @@ class SuiteSession:
                 limits=adapter.limits,
                 sink=sink,
                 progress=progress,
+                budget=budget,
+            )
+        account.stored += progress.stored
+        if budget.unaffordable is not None:
+            answered = progress.stored + progress.answered
+            raise DriverError(
+                stopped(run, self._spending, budget.unaffordable, answered, total, resumes=self._fresh is None)
             )
         return progress
 
     @staticmethod
     def _recording_sink(recorder: Recorder, keys: KeyMaker, sink: Sink) -> Sink:
         def both(request: Request, reply: Response | Failure) -> None:
-            recorder.add(keys.key(request), reply)
+            if not (isinstance(reply, Failure) and reply.kind == UNAFFORDABLE):
+                recorder.add(keys.key(request), reply)
             sink(request, reply)
 
         return both

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.core.errors import DriverError
-from harness.core.records import Price, Usage
-from harness.drivers.pricing import cost_usd
+from harness.core.records import Adapter, Price, Usage
+from harness.drivers.pricing import cost_usd, known_price
 
 MILLION_EACH = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
 
@@ -60,3 +60,27 @@ def test_a_missing_library_is_named_with_the_extra_that_has_it(monkeypatch: pyte
     with pytest.raises(DriverError, match=r"pip install 'holdfast\[openai\]'"):
         cost_usd("auto", "gpt-4.1-mini", MILLION_EACH, None)
     assert cost_usd(None, "gpt-4.1-mini", MILLION_EACH, None) == 0.0
+
+
+def adapter(price: Price | str | None, model: str = "gpt-4.1-mini-2025-04-14") -> Adapter:
+    return Adapter(name="gpt", driver="openai_chat", model=model, options={"provider": "openai"}, price=price)
+
+
+def test_a_price_is_known_once_for_all_calls() -> None:
+    own = Price(input_per_million=0.7, output_per_million=1.9)
+    assert known_price(adapter(own)) == own
+    assert known_price(adapter(None)) == Price(input_per_million=0.0, output_per_million=0.0)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_published_price_is_what_a_short_call_costs_per_token() -> None:
+    found = known_price(adapter("auto"))
+    assert found is not None
+    usage = Usage(input_tokens=1200, output_tokens=34)
+    assert cost_usd(found, "any", usage, None) == pytest.approx(
+        cost_usd("auto", "gpt-4.1-mini-2025-04-14", usage, "openai")
+    )
+
+
+def test_a_model_that_nobody_lists_has_no_known_price() -> None:
+    assert known_price(adapter("auto", "nobody-1")) is None

@@ -121,7 +121,7 @@ def test_the_end_of_a_run_lists_gates_and_guards_that_are_not_met(project):
         "  INCONCLUSIVE: fair, accuracy on rare: 20 of 20 right (100.0%), at least 86.1% with 95% confidence;",
         "  INCONCLUSIVE: good, accuracy on rare: 20 of 20 right (100.0%), at least 86.1% with 95% confidence;",
     ]
-    assert not any("bad" in line for line in told)
+    assert not any("bad" in line for line in told if line.startswith("  "))
     assert all(len(line) <= COLUMNS for line in told)
 
 

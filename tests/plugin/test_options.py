@@ -185,6 +185,14 @@ def test_the_fixtures_say_what_they_need_outside_a_suite(pytester):
         (("--gate-accept", "x", "--gate-early-stop"), "--gate-accept can't be used with --gate-early-stop*every case*"),
         (("--gate-selftest", "-n", "2"), "--gate-selftest can't be used with -n*"),
         (("--gate-selftest", "--gate-early-stop"), "--gate-selftest can't be used with --gate-early-stop*"),
+        (("--gate-dry-run", "--gate-accept", "x"), "--gate-dry-run can't be used with --gate-accept*"),
+        (("--gate-dry-run", "--gate-record", "x"), "--gate-dry-run can't be used with --gate-record*"),
+        (("--gate-dry-run", "--gate-replay", "x"), "--gate-dry-run can't be used with --gate-replay*"),
+        (("--gate-dry-run", "--gate-selftest"), "--gate-dry-run can't be used with --gate-selftest*"),
+        (("--gate-dry-run", "--gate-early-stop"), "--gate-dry-run can't be used with --gate-early-stop*"),
+        (("--gate-dry-run", "-n", "2"), "--gate-dry-run can't be used with -n*"),
+        (("--gate-max-cost", "1", "--gate-replay", "x"), "--gate-max-cost can't be used with --gate-replay*"),
+        (("--gate-max-cost", "1", "-n", "2"), "--gate-max-cost can't be used with -n*two workers*"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_before_anything_is_asked(project, options, message):

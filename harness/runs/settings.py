@@ -1,0 +1,38 @@
+"""`[tool.holdfast]` of pyproject.toml, checked. Imported when tests are collected: nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ClaimError
+from harness.core.policy import INCONCLUSIVE, PROFILES, Effect
+
+
+def settings(root: Path) -> dict[str, Any]:
+    """`[tool.holdfast]` of the project's pyproject.toml; raises ClaimError for a key that is not known."""
+    path = root / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
+    known = ("adapters", "fixtures", "inconclusive", "profile", "reports")
+    unknown = sorted(set(found) - set(known))
+    if unknown:
+        raise ClaimError(
+            f"pyproject.toml: [tool.holdfast] has the unknown key {unknown[0]!r}; known: {', '.join(known)}"
+        )
+    return found
+
+
+def inconclusive(declared: object) -> dict[str, Effect]:
+    """What an INCONCLUSIVE gate does in each profile, declared or by default; raises ClaimError for other words."""
+    where, words = "pyproject.toml: [tool.holdfast] inconclusive", (str(Effect.WARN), str(Effect.BLOCK))
+    if not isinstance(declared, dict):
+        raise ClaimError(f'{where} is {declared!r}; expected a table such as {{pr = "warn", release = "block"}}')
+    for profile, word in declared.items():
+        if profile not in PROFILES:
+            raise ClaimError(f"{where} has the unknown profile {profile!r}; expected one of {', '.join(PROFILES)}")
+        if word not in words:
+            raise ClaimError(f"{where}.{profile} is {word!r}; expected {' or '.join(words)}")
+    return {**INCONCLUSIVE, **{profile: Effect(word) for profile, word in declared.items()}}
