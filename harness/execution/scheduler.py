@@ -1,14 +1,14 @@
 """Requests → replies: the ledger first, the driver for the rest, every answer stored as it arrives.
 
 The scheduler owns concurrency, retries, limits, order and storage; drivers only answer. Requests are taken from a
-stream, so memory does not grow with their number.
+stream, so memory does not grow with their number. This module has the stream and what is stored; models over a network
+are asked by `remote`, with `concurrency` and `pace` for how much at once, and `breaker` and `stopping` for when to end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,16 +17,13 @@ from typing import Protocol, cast
 
 from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Request, Response
 from harness.execution.ledger import Key, KeyMaker
+from harness.execution.remote import Finish, Remote
+from harness.execution.stopping import Stop, deadline, interruptible
 
 LOOKUP = 256
 BATCH = 64
 COMMIT_EVERY = 64
 COMMIT_SECONDS = 0.5
-FIRST_BACKOFF_S = 0.5
-LONGEST_BACKOFF_S = 30.0
-HOPELESS = frozenset({"auth", "not_found", "connection"})
-"""Kinds of failure that the next request would meet as well."""
-HOPELESS_IN_A_ROW = 5
 
 
 class Store(Protocol):
@@ -59,31 +56,6 @@ class Progress:
         self.answered += answered
         self.failed += failed
         self.changed(self)
-
-
-@dataclass(slots=True)
-class _Breaker:
-    """Stops a run whose endpoint is down or refuses everything, instead of asking it thousands of times."""
-
-    in_a_row: int = 0
-    reason: Failure | None = None
-
-    def note(self, reply: Response | Failure) -> None:
-        if self.reason is not None:
-            return
-        if isinstance(reply, Failure) and reply.kind in HOPELESS:
-            self.in_a_row += 1
-            if self.in_a_row >= HOPELESS_IN_A_ROW:
-                self.reason = reply
-        else:
-            self.in_a_row = 0
-
-    def refusal(self) -> Failure | None:
-        if self.reason is None:
-            return None
-        return Failure(
-            kind="stopped", message=f"not asked, since {self.in_a_row} in a row failed: {self.reason.message}"
-        )
 
 
 @dataclass(slots=True)
@@ -120,16 +92,16 @@ def execute(
     """Give every request's reply to `sink`, in the order in which replies come.
 
     Answers reach the ledger in small batches, also when the run is interrupted. A failure that a retry may mend is
-    retried `limits.retries` times. After HOPELESS_IN_A_ROW failures that say that nothing will be answered, the rest
-    are `stopped` failures.
+    retried `limits.retries` times. Where the endpoint is down, or `limits.run_timeout_s` is over, the rest are
+    `stopped` failures. Ctrl-C ends the run with KeyboardInterrupt when what was under way is answered and stored; a
+    second one at once.
     """
     progress = progress or Progress()
     missing = _from_ledger(requests, keys, ledger, sink, progress)
     pending = _Pending(ledger)
-    breaker = _Breaker()
+    stop = Stop()
 
     def finish(request: Request, key: Key, reply: Response | Failure) -> None:
-        breaker.note(reply)
         if isinstance(reply, Response):
             pending.add(key, reply)
             progress.add(answered=1)
@@ -137,13 +109,16 @@ def execute(
             progress.add(failed=1)
         sink(request, reply)
 
-    try:
-        if iscoroutinefunction(driver.answer):
-            asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, breaker, finish))
-        else:
-            _batches(missing, cast(BatchDriver, driver), finish)
-    finally:
-        pending.flush()
+    with interruptible(stop):
+        try:
+            if iscoroutinefunction(driver.answer):
+                asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, stop, finish))
+            else:
+                _batches(missing, cast(BatchDriver, driver), limits, stop, finish)
+        finally:
+            pending.flush()
+    if stop.interrupted:
+        raise KeyboardInterrupt
 
 
 def _from_ledger(
@@ -164,60 +139,22 @@ def _from_ledger(
         progress.add(stored=stored)
 
 
-Finish = Callable[[Request, Key, Response | Failure], None]
-
-
-def _batches(missing: Iterator[tuple[Request, Key]], driver: BatchDriver, finish: Finish) -> None:
+def _batches(
+    missing: Iterator[tuple[Request, Key]], driver: BatchDriver, limits: Limits, stop: Stop, finish: Finish
+) -> None:
+    started = time.monotonic()
     while batch := list(itertools.islice(missing, BATCH)):
-        replies = driver.answer([request for request, _ in batch])
+        if limits.run_timeout_s is not None and time.monotonic() - started >= limits.run_timeout_s:
+            stop.because(deadline(limits.run_timeout_s))
+        if stop.interrupted:
+            return
+        asked = [request for request, _ in batch]
+        replies = driver.answer(asked) if stop.refusal is None else [stop.refusal] * len(batch)
         for (request, key), reply in zip(batch, replies, strict=True):
             finish(request, key, reply)
 
 
 async def _remote(
-    missing: Iterator[tuple[Request, Key]], driver: RemoteDriver, limits: Limits, breaker: _Breaker, finish: Finish
+    missing: Iterator[tuple[Request, Key]], driver: RemoteDriver, limits: Limits, stop: Stop, finish: Finish
 ) -> None:
-    pace = _Pace(limits.requests_per_minute)
-
-    async def work() -> None:
-        for request, key in missing:
-            refusal = breaker.refusal()
-            finish(request, key, refusal or await _answer(driver, request, limits, pace, breaker))
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(limits.concurrency):
-                group.create_task(work())
-    except ExceptionGroup as errors:  # all workers meet the same one, and callers wait for it, not for a group
-        raise errors.exceptions[0] from None
-    finally:
-        await driver.close()
-
-
-async def _answer(
-    driver: RemoteDriver, request: Request, limits: Limits, pace: _Pace, breaker: _Breaker
-) -> Response | Failure:
-    """One request with its retries: waits grow twofold with jitter, or last as long as the server asks."""
-    for attempt in itertools.count():
-        await pace.turn()
-        reply = await driver.answer(request)
-        if isinstance(reply, Response) or not reply.retryable or attempt >= limits.retries or breaker.refusal():
-            return reply
-        backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
-        await asyncio.sleep(max(backoff, reply.retry_after_s or 0.0))
-    raise AssertionError("unreachable")
-
-
-class _Pace:
-    """Spreads requests evenly over a minute where the provider limits their number."""
-
-    def __init__(self, per_minute: float | None) -> None:
-        self._gap = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        if not self._gap:
-            return
-        now = time.monotonic()
-        self._next = max(now, self._next + self._gap)
-        await asyncio.sleep(self._next - now)
+    await Remote(driver, limits, stop=stop, finish=finish).run(missing)

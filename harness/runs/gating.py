@@ -91,6 +91,8 @@ class Gating:
         self._recorder: Recorder | None = None
         self._fresh: FreshAnswers | None = None
         self._show_progress = False
+        self._running: tuple[str, Progress] | None = None
+        self._interrupted = False
 
     @property
     def report_folder(self) -> Path:
@@ -206,10 +208,20 @@ class Gating:
         """Run every strategy that a claim needs, settle each suite, and write the report.
 
         `worker` names the xdist worker that this process is, "" for none: the first writes for all, none shows
-        progress, and all stop with the process that started them.
+        progress, and all stop with the process that started them. An interruption is told with how to resume.
         """
+        from harness.runs.messages import interrupted_line
+
         if self._broken:
             return
+        try:
+            self._execute_and_settle(worker)
+        except KeyboardInterrupt:
+            self._interrupted = True
+            self._told.append(interrupted_line(self._running, fresh=self._options.fresh))
+            raise
+
+    def _execute_and_settle(self, worker: str) -> None:
         progress, write = not worker, worker in ("", "gw0")
         if worker:
             from harness.execution.parent import stop_with_parent
@@ -328,7 +340,7 @@ class Gating:
 
         In profile `release` an incomplete gate fails: a selection, or an accepted claim that is no longer made.
         """
-        if not self._claims:
+        if not self._claims or self._interrupted:
             return False
         incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
         self._told += [f"INCOMPLETE, not a passed gate: {line}" for line in incomplete]
@@ -377,7 +389,7 @@ class Gating:
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if not self.verdicts_json:
-            return []
+            return self._told
         from harness.runs.reports import summary_lines
 
         return [
@@ -393,7 +405,7 @@ class Gating:
         from harness.execution.scheduler import Progress
 
         if not self._show_progress:
-            return Progress(total=total)
+            return self._now_running(run, Progress(total=total))
         from harness.reporting.progress import ProgressLine
 
         line = ProgressLine(run, total)
@@ -403,7 +415,11 @@ class Gating:
             if progress.done >= total:
                 line.close()
 
-        return Progress(total=total, changed=changed)
+        return self._now_running(run, Progress(total=total, changed=changed))
+
+    def _now_running(self, run: str, progress: Progress) -> Progress:
+        self._running = run, progress
+        return progress
 
 
 def _settings(root: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from harness.core.records import ANCHOR, Scalar, Status
 from harness.core.schemas import label_text
 from harness.core.tables import STATUSES, OutcomeTable
 from harness.core.wording import budget, details, flipped, measured, sentence, wrapped
+from harness.execution.scheduler import Progress
 from harness.reporting.escaping import plain_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
@@ -36,6 +37,16 @@ def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdic
     stands = budget(verdict)
     lines += ["", *_wrapped(f"in numbers: {details(verdict)}"), *([f"this claim {stands}"] if stands else [])]
     return "\n".join(lines)
+
+
+def interrupted_line(running: tuple[str, Progress] | None, *, fresh: bool) -> str:
+    """What an interrupted run has of the strategy that it was asking, and how to go on."""
+    after = "the same command asks all again (--gate-fresh)" if fresh else "the same command resumes"
+    if running is None:
+        return f"interrupted before any model was asked; {after}"
+    run, progress = running
+    kept = progress.stored + progress.answered
+    return f"interrupted: {kept} of {progress.total} requests of {run} are answered and kept; {after}"
 
 
 def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:

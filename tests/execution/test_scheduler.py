@@ -18,9 +18,10 @@ from harness.core.prompting import make_prompt
 from harness.core.records import Adapter, Failure, Limits, Request, Response, Settings
 from harness.core.schemas import AnswerSchema
 from harness.drivers.openai_chat import OpenAIChatDriver
-from harness.execution import scheduler
+from harness.execution import remote
+from harness.execution.breaker import HOPELESS_IN_A_ROW
 from harness.execution.ledger import KeyMaker, Ledger
-from harness.execution.scheduler import BATCH, HOPELESS_IN_A_ROW, LOOKUP, Progress, execute
+from harness.execution.scheduler import BATCH, LOOKUP, Progress, execute
 
 PROMPT = make_prompt("Route the ticket.", AnswerSchema({"type": "object", "properties": {"n": {"type": "integer"}}}))
 
@@ -34,7 +35,7 @@ def ledger(tmp_path):
 @pytest.fixture
 def impatient(monkeypatch):
     """Retries without the wait, for tests that are about something else."""
-    monkeypatch.setattr(scheduler, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(remote, "FIRST_BACKOFF_S", 0.01)
 
 
 def requests(n):
@@ -159,7 +160,7 @@ def test_a_server_that_asks_to_wait_is_asked_again_after_that_time(ledger, impat
 
 
 def test_waits_between_retries_grow(ledger, monkeypatch):
-    monkeypatch.setattr(scheduler, "FIRST_BACKOFF_S", 0.1)
+    monkeypatch.setattr(remote, "FIRST_BACKOFF_S", 0.1)
     arrivals = []
 
     def broken(call):
