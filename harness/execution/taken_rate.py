@@ -30,7 +30,7 @@ class TakenRate:
         self.ready_at = -math.inf
         self._base = math.inf
         self._grows_from = 0.0
-        self._found = False
+        self._found = self._was_refused = False
         self._sent: deque[float] = deque()
         self._first = math.inf
         self._taken = self._taken_before = 0
@@ -60,6 +60,7 @@ class TakenRate:
 
     def refused(self, now: float) -> None:
         """The first refusal of a burst."""
+        self._was_refused = True
         known, rate = self._base < math.inf, self.per_s(now)
         used_s = min(now - self._resumed_at, MEASURED_S if self._found or not known else LEAST_MEASURED_S)
         if known and self._taken == self._taken_before:
@@ -81,7 +82,7 @@ class TakenRate:
         self._resumed_at = now
         self._taken_before = self._taken
         self.ready_at = max(self.ready_at, now)
-        if self._base == math.inf and now > self._first:
+        if self._base == math.inf and self._was_refused:
             self._set(max(1, self._taken) / max(now - self._first, 1.0), now, found=False)
 
     def _set(self, per_s: float, now: float, *, found: bool) -> None:
