@@ -154,7 +154,7 @@ class Gating:
 
     def declare(self, session: SuiteSession, claim: DeclaredClaim) -> None:
         """Register a claim. Raises ClaimError for one that no sample of this size could satisfy."""
-        from harness.core.gate import check_reachable
+        from harness.core.gate import check_quantile_reachable, check_reachable
 
         if session.strategy(claim.measure.run).stage is Stage.REFERENCE:
             claim = replace(claim, role="report")
@@ -164,15 +164,19 @@ class Gating:
             if costly
             else claim.kind
         )
-        check_reachable(
-            kind,
-            claim.bound or 0.0,
-            session.size(claim.measure),
-            role=claim.role,
-            alpha=claim.alpha,
-            assure=claim.assure,
-            cost_max=session.largest_cost(claim.measure) if costly else None,
-        )
+        bound, size = claim.bound or 0.0, session.size(claim.measure)
+        if claim.measure.quantile is not None:
+            check_quantile_reachable(claim.measure.quantile, bound, size, role=claim.role, alpha=claim.alpha)
+        else:
+            check_reachable(
+                kind,
+                bound,
+                size,
+                role=claim.role,
+                alpha=claim.alpha,
+                assure=claim.assure,
+                cost_max=session.largest_cost(claim.measure) if costly else None,
+            )
         file = session.suite.folder / SUITE_FILE
         self._claims.setdefault(file, {})[claim.test, claim.index] = claim
         self._declared[claim.test, claim.index] = claim

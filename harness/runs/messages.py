@@ -10,7 +10,7 @@ from harness.core.prompting import inputs_text
 from harness.core.records import ANCHOR, Scalar, Status
 from harness.core.schemas import label_text
 from harness.core.tables import STATUSES, OutcomeTable
-from harness.core.wording import budget, details, flipped, measured, sentence, wrapped
+from harness.core.wording import budget, details, flipped, measured, seconds, sentence, wrapped
 from harness.execution.scheduler import Progress
 from harness.reporting.escaping import plain_line
 from harness.runs.declared import DeclaredClaim
@@ -26,12 +26,14 @@ WIDTH = 92
 def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdict) -> str:
     """The message of a test whose claim blocks: the statement, the flipped or worst cases, and two lines of numbers."""
     measure = claim.measure
-    subject = measured(measure.metric, field=measure.field)
+    subject = measured(measure.metric, field=measure.field, quantile=measure.quantile)
     where = f" on slice {measure.slice}" if measure.slice else ""
     where += " against the anchor" if claim.against == ANCHOR else ""
     lines = [f"{verdict.status}: {measure.run}, {subject}{where}", *_wrapped(sentence(verdict, subject=subject))]
     if verdict.lost_ids and claim.against is not None:
         lines += _lost_cases(session, measure.run, claim.against, verdict)
+    elif measure.metric == "latency":
+        lines += _slowest_cases(session, measure.run, measure.slice)
     elif measure.metric != "flip_rate":
         lines += _worst_cases(session, measure.run, measure.slice)
     stands = budget(verdict)
@@ -58,6 +60,14 @@ def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> lis
         lines += _case_lines(session, row, cost)
         lines += _answer_lines(session, row, table.first_wrong(row), table)
     return lines
+
+
+def _slowest_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:
+    latency = session.table(run).latency_s
+    keep = members(session.cases, session.task.slice(slice_name) if slice_name else None)
+    longest = np.nan_to_num(latency, nan=-1.0).max(axis=1)
+    rows = sorted((row for row in np.flatnonzero(keep).tolist() if longest[row] >= 0), key=lambda row: -longest[row])
+    return ["", "slowest answers:", *(f"  {session.cases[row].id}: {seconds(longest[row])}" for row in rows[:SHOWN])]
 
 
 def _lost_cases(session: SuiteSession, run: str, against: str, verdict: Verdict) -> list[str]:
