@@ -10,17 +10,18 @@ import numpy as np
 from harness.core.errors import ClaimError
 from harness.core.kinds import Kind, Role, word
 from harness.core.outcomes import Outcomes
-from harness.core.reach import check_reachable, checked_level
+from harness.core.reach import check_quantile_reachable, check_reachable, checked_level
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Claim:
-    """One claim over stored outcomes, as `at_least`, `at_most`, `cost_at_most`, `never`, `no_worse` and
-    `cost_no_worse` make it.
+    """One claim over stored outcomes, as `at_least`, `at_most`, `cost_at_most`, `quantile_at_most`, `never`, `no_worse`
+    and `cost_no_worse` make it.
 
     `bound` is the floor, the ceiling or the margin (0 for `never`). `alpha` is the one-sided error that a PASS may
     have, `alpha_fail` that of a FAIL, before it is shared with the other blocking claims. `baseline` is there for
-    paired kinds, `cost_max` for costs, `assure` for `never`. `identical`: nothing that determines the answers changed.
+    paired kinds, `cost_max` for costs, `quantile` for latencies, `assure` for `never`. `identical`: nothing that
+    determines the answers changed.
     """
 
     kind: Kind
@@ -32,6 +33,7 @@ class Claim:
     name: str = ""
     baseline: Outcomes | None = field(default=None, repr=False)
     cost_max: float | None = None
+    quantile: float | None = None
     assure: float | None = None
     identical: bool = False
 
@@ -96,6 +98,39 @@ def cost_at_most(
     """
     _require_costs(outcomes, cost_max)
     return _claim(Kind.COST_AT_MOST, outcomes, ceiling, role, alpha, alpha_fail, name, cost_max=float(cost_max))
+
+
+def quantile_at_most(
+    outcomes: Outcomes,
+    ceiling: float,
+    *,
+    quantile: float,
+    role: str = "gate",
+    alpha: float = 0.05,
+    alpha_fail: float | None = None,
+    name: str | None = None,
+) -> Claim:
+    """The `quantile` of the latencies is at most `ceiling`, both in seconds: 0.95 for "95% of answers within …".
+
+    Values are latencies of at least 0; that of a request without an answer is UNANSWERED_S of `harness.core.metrics`.
+    Other arguments and errors as in `at_least`.
+    """
+    if bool((outcomes.values < 0).any()):
+        raise ClaimError("quantile_at_most takes latencies of at least 0 seconds")
+    if outcomes.n:
+        check_quantile_reachable(
+            quantile, ceiling, outcomes.n_clusters, role=role, alpha=alpha, clustered=outcomes.clustered
+        )
+    return Claim(
+        kind=Kind.QUANTILE_AT_MOST,
+        outcomes=outcomes,
+        bound=float(ceiling),
+        role=word(Role, role),
+        alpha=checked_level("alpha", alpha),
+        alpha_fail=checked_level("alpha_fail", alpha if alpha_fail is None else alpha_fail),
+        name=str(name or f"{Kind.QUANTILE_AT_MOST} {ceiling:g}"),
+        quantile=float(quantile),
+    )
 
 
 def never(

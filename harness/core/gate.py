@@ -1,23 +1,25 @@
 """Claims and verdicts: what a suite states of its outcomes, and what the gate makes of it (STATISTICS.md).
 
-`at_least`, `at_most`, `cost_at_most`, `never`, `no_worse` and `cost_no_worse` make a `Claim`; `settle` judges all
-claims of a suite together. A verdict is a function of the stored outcomes alone. Claims that can't be judged as they
-are written raise ClaimError when they are made; `check_reachable` finds that out before there are outcomes.
+`at_least`, `at_most`, `cost_at_most`, `quantile_at_most`, `never`, `no_worse` and `cost_no_worse` make a `Claim`;
+`settle` judges all claims of a suite together. A verdict is a function of the stored outcomes alone. Claims that can't
+be judged as they are written raise ClaimError when they are made; `check_reachable` and `check_quantile_reachable` find
+that out before there are outcomes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.core.claims import Claim, at_least, at_most, cost_at_most, cost_no_worse, never, no_worse
+from harness.core.claims import Claim, at_least, at_most, cost_at_most, cost_no_worse, never, no_worse, quantile_at_most
 from harness.core.cost_evidence import weigh_cost, weigh_cost_change
 from harness.core.early import has_e_process, pending, weigh_early
 from harness.core.family import Decision, PValue, blocking_failures, reported_failures
 from harness.core.kinds import Kind, Role, Rule, VerdictStatus
+from harness.core.latency_evidence import weigh_quantile
 from harness.core.outcomes import Outcomes
 from harness.core.paired_evidence import weigh_no_worse
 from harness.core.rate_evidence import weigh_never, weigh_rate
-from harness.core.reach import check_reachable, supported_bound
+from harness.core.reach import check_quantile_reachable, check_reachable, supported_bound
 from harness.core.verdicts import Evidence, Measured, Verdict, numbers
 
 __all__ = [
@@ -32,11 +34,13 @@ __all__ = [
     "VerdictStatus",
     "at_least",
     "at_most",
+    "check_quantile_reachable",
     "check_reachable",
     "cost_at_most",
     "cost_no_worse",
     "never",
     "no_worse",
+    "quantile_at_most",
     "settle",
     "settle_early",
     "statuses",
@@ -102,6 +106,8 @@ def weigh(claim: Claim) -> Evidence:
             return weigh_no_worse(claim)
         case Kind.COST_AT_MOST:
             return weigh_cost(claim)
+        case Kind.QUANTILE_AT_MOST:
+            return weigh_quantile(claim)
         case Kind.COST_NO_WORSE:
             return weigh_cost_change(claim)
 

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     AT_LEAST = "at_least"
     AT_MOST = "at_most"
     COST_AT_MOST = "cost_at_most"
+    QUANTILE_AT_MOST = "quantile_at_most"
     NEVER = "never"
     NO_WORSE = "no_worse"
     COST_NO_WORSE = "cost_no_worse"

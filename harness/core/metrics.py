@@ -29,6 +29,14 @@ def _field(table: OutcomeTable, name: str | None) -> Values:
     return table.fields[name].astype(np.float64)
 
 
+UNANSWERED_S = 1e9
+"""The latency of a request without an answer, in seconds: longer than any answer takes."""
+
+
+def _latency(table: OutcomeTable) -> Values:
+    return np.nan_to_num(table.latency_s, nan=UNANSWERED_S)
+
+
 METRICS: dict[str, Callable[[OutcomeTable, Task, Measure], Values]] = {
     "accuracy": lambda table, task, measure: _is(table, Status.CORRECT),
     "field_accuracy": lambda table, task, measure: _field(table, measure.field),
@@ -38,6 +46,7 @@ METRICS: dict[str, Callable[[OutcomeTable, Task, Measure], Values]] = {
     "cost": lambda table, task, measure: table.cost,
     "error_rate": lambda table, task, measure: _is(table, Status.ERROR),
     "review_rate": lambda table, task, measure: _is(table, Status.REVIEW),
+    "latency": lambda table, task, measure: _latency(table),
 }
 """Each gives one value per case and repeat; an answer that is not right for any reason counts against its metric."""
 

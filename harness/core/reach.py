@@ -49,6 +49,30 @@ def check_reachable(
         raise ClaimError(_message(wanted, bound, n, alpha, best, cost_max, clustered))
 
 
+def check_quantile_reachable(
+    quantile: float,
+    ceiling: float,
+    n: int,
+    *,
+    role: Role | str = Role.GATE,
+    alpha: float = 0.05,
+    clustered: bool = False,
+) -> None:
+    """Refuses a claim "the `quantile` is at most `ceiling`" that no outcome of `n` cases could satisfy.
+
+    It holds where the share of values within the ceiling reaches the quantile, so that is what must be within reach.
+    Arguments and errors as in `check_reachable`; also a ClaimError for a quantile or a ceiling that make no sense.
+    """
+    if not 0 < quantile < 1:
+        raise ClaimError(f"quantile must lie strictly between 0 and 1 (0.95 for 95% of the answers), got {quantile!r}")
+    if not 0 < ceiling < math.inf:
+        raise ClaimError(f"{Kind.QUANTILE_AT_MOST} needs a ceiling above 0 seconds, got {ceiling!r}")
+    try:
+        check_reachable(Kind.AT_LEAST, quantile, n, role=role, alpha=alpha, clustered=clustered)
+    except ClaimError as error:
+        raise ClaimError(f"the quantile {quantile:g} of latency is a floor of answers in time: {error}") from None
+
+
 def checked_level(name: str, value: float) -> float:
     """`value` as a float, or ClaimError unless it is a one-sided error above 0 and at most 0.5."""
     if not 0 < value <= 0.5:
@@ -62,11 +86,14 @@ def supported_bound(
     """The strictest bound that `n` independent cases could show at level `alpha`.
 
     A floor: all right. A ceiling, a cost: none at all. A margin: nothing flipped, where the margin must lie above the
-    result. 0 is returned for `never`. Rates, or the unit of `cost_max`. Source: STATISTICS.md, section 1.3.
+    result. 0 is returned for `never`, and for a quantile: see `check_quantile_reachable`. Rates, or the unit of
+    `cost_max`. Source: STATISTICS.md, section 1.3.
     """
     match kind:
         case Kind.AT_LEAST:
             return st.clopper_pearson_lower(n, n, alpha)
+        case Kind.QUANTILE_AT_MOST:
+            return 0.0
         case Kind.AT_MOST:
             return st.clopper_pearson_upper(0, n, alpha)
         case Kind.COST_AT_MOST:

@@ -162,11 +162,16 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a provider allows and how patient we are; none of it changes an answer or its ledger key."""
+    """What a provider allows and how patient we are; none of it changes an answer or its ledger key.
+
+    `timeout_s` is for each attempt, `run_timeout_s` for all requests of one strategy (None: as long as it takes).
+    """
 
     concurrency: int = 8
     requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     timeout_s: float = 60.0
+    run_timeout_s: float | None = None
     retries: int = 4
 
 
@@ -253,8 +258,24 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Headroom:
+    """What a provider says with a reply is left of its limits, and in how many seconds they are whole again.
+
+    None is what it does not say. For the scheduler; no part of an answer, and never stored.
+    """
+
+    requests: float | None = None
+    requests_reset_s: float | None = None
+    tokens: float | None = None
+    tokens_reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What a model answered. `confidence` is the probability of the chosen value per field, where it is known."""
+    """What a model answered. `confidence` is the probability of the chosen value per field, where it is known.
+
+    `latency_s` is that of the attempt that succeeded.
+    """
 
     text: str
     finish_reason: str = "stop"
@@ -263,6 +284,7 @@ class Response:
     confidence: Mapping[str, float] | None = None
     provider_model: str = ""
     provider_fingerprint: str = ""
+    headroom: Headroom | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +295,7 @@ class Failure:
     message: str
     retryable: bool = False
     retry_after_s: float | None = None
+    headroom: Headroom | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

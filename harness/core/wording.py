@@ -5,6 +5,7 @@ A printed bound never contradicts the verdict: it gets as many digits as it take
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable
 
@@ -23,8 +24,16 @@ def sentence(verdict: Verdict, *, subject: str = "") -> str:
     return f"{subject}: {text}" if subject else text
 
 
-def measured(metric: str, *, field: str | None = None, slice: str | None = None, quote: str = "") -> str:  # noqa: A002
-    """What a measure is of: "field accuracy of team on refunds", the names within `quote`s."""
+def measured(
+    metric: str,
+    *,
+    field: str | None = None,
+    slice: str | None = None,  # noqa: A002
+    quantile: float | None = None,
+    quote: str = "",
+) -> str:
+    """What a measure is of: "field accuracy of team on refunds", "latency p95", the names within `quote`s."""
+    metric = metric if quantile is None else f"{metric} p{100 * quantile:g}"
     of = f" of {quote}{field}{quote}" if field else ""
     on = f" on {quote}{slice}{quote}" if slice else ""
     return f"{metric.replace('_', ' ')}{of}{on}"
@@ -72,6 +81,8 @@ def budget(verdict: Verdict) -> str:
             return f"allows {bearable or 'none'} of {n}{unit}"
         case Kind.COST_AT_MOST:
             return f"allows {_count(bearable, 'case', 'no')} of the largest cost in {n}"
+        case Kind.QUANTILE_AT_MOST:
+            return f"allows {_count(bearable, 'slower case', 'no')} in {n}"
         case Kind.NO_WORSE:
             return f"allows {_count(bearable, 'lost case', 'no')} besides the {_amount(verdict.gains)} gained of {n}"
         case Kind.COST_NO_WORSE:
@@ -109,6 +120,8 @@ def points(change: float) -> str:
 
 def number(value: float, *, against: float | None = None) -> str:
     """A number with four digits, or with as many as it takes to stay on its side of `against`."""
+    if math.isinf(value):
+        return "unbounded"
     digits = 4
     while digits < 15 and not _same_side(float(f"{value:.{digits}g}"), value, against):
         digits += 1
@@ -147,6 +160,8 @@ def _statement(verdict: Verdict) -> list[str]:
         case Kind.COST_AT_MOST:
             seen = f"costs {number(_known(verdict.estimate))} per decision"
             return [f"{seen}, {_shown(verdict, number, at_least=False)}", f"{number(verdict.claim.bound)} allowed"]
+        case Kind.QUANTILE_AT_MOST:
+            return [f"{_quantile(verdict)}, {_time_limit(verdict)}", f"{seconds(verdict.claim.bound)} allowed"]
         case Kind.NEVER:
             return _violations(verdict)
         case Kind.NO_WORSE:
@@ -170,6 +185,26 @@ def _shown(verdict: Verdict, written: Callable[..., str], *, at_least: bool) -> 
     else:
         shown = f"at most {written(_known(verdict.upper), against=verdict.claim.bound)}"
     return f"{shown} with {_confidence(verdict)} confidence"
+
+
+def seconds(value: float, *, against: float | None = None) -> str:
+    """A time with its unit, on its side of `against`."""
+    return f"{number(value, against=against)} s"
+
+
+def _quantile(verdict: Verdict) -> str:
+    share, estimate = _declared(verdict.claim.quantile or 0.0), _known(verdict.estimate)
+    if math.isinf(estimate):
+        return f"fewer than {share} of the requests were answered"
+    return f"{share} were answered within {seconds(estimate)}"
+
+
+def _time_limit(verdict: Verdict) -> str:
+    """The limit that decides: a FAIL shows the opposite of what was claimed."""
+    word, limit = ("at least", verdict.lower) if verdict.status is VerdictStatus.FAIL else ("at most", verdict.upper)
+    if math.isinf(_known(limit)):
+        return "with no upper limit" if word == "at most" else "with no limit"
+    return f"{word} {seconds(_known(limit), against=verdict.claim.bound)} with {_confidence(verdict)} confidence"
 
 
 def _violations(verdict: Verdict) -> list[str]:

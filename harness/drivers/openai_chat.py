@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import DriverError
 from harness.core.lowering import lower_for_response_format
 from harness.core.prompting import TEMPLATE_VERSION, inputs_text, shared_messages
-from harness.core.records import Adapter, Decoding, Failure, Prompt, Request, Response, Usage
+from harness.core.records import Adapter, Decoding, Failure, Headroom, Prompt, Request, Response, Usage
 from harness.drivers.endpoint import read_endpoint
 from harness.drivers.lazy import need
 
@@ -67,9 +67,11 @@ class OpenAIChatDriver:
         if isinstance(reply, Failure):
             return reply
         try:
-            return read_completion(reply, latency_s=latency_s)
+            return read_completion(reply.body, latency_s=latency_s, headroom=reply.headroom)
         except OddAnswer as odd:
-            sent = f"{self._endpoint.url} sent no chat completion: {odd}; it sent: {reply.decode(errors='replace')}"
+            sent = (
+                f"{self._endpoint.url} sent no chat completion: {odd}; it sent: {reply.body.decode(errors='replace')}"
+            )
             return Failure(kind="bad_response", message=self._endpoint.message(sent), retryable=True)
 
     async def close(self) -> None:
@@ -116,7 +118,7 @@ class OddAnswer(ValueError):
     """A server's answer that is not a chat completion."""
 
 
-def read_completion(body: bytes, *, latency_s: float) -> Response:
+def read_completion(body: bytes, *, latency_s: float, headroom: Headroom | None = None) -> Response:
     """The response in the JSON `body` of a chat completion; raises OddAnswer with what is odd about it.
 
     Servers may leave out usage, model, fingerprint and finish reason; what is there must have its type. A content of
@@ -141,6 +143,7 @@ def read_completion(body: bytes, *, latency_s: float) -> Response:
         latency_s=latency_s,
         provider_model=_name(whole, "model"),
         provider_fingerprint=_name(whole, "system_fingerprint"),
+        headroom=headroom,
     )
 
 

@@ -6,18 +6,17 @@ Imported at the first call, because the library behind it is heavy.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 
 import httpx2
 import openai
 
 from harness.core.errors import DriverError
-from harness.core.records import Failure, Limits
+from harness.core.records import Failure, Headroom, Limits
 from harness.drivers.endpoint import Endpoint
+from harness.drivers.rate_headers import headroom, retry_after_s
 
 MAX_BODY_BYTES = 4_000_000
 """Far above any answer that can be parsed, far below what 64 hostile answers at once would need to fill the memory."""
@@ -27,6 +26,14 @@ _KEEPALIVE_S = 4.0
 """Below the 5 s after which uvicorn servers close idle connections, so that no request meets a closing one."""
 
 _RETRYABLE_4XX = (408, 409)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The raw body of an answer, and what its headers say is left of the rate limits."""
+
+    body: bytes
+    headroom: Headroom | None
 
 
 class BodyTooLarge(openai.OpenAIError):
@@ -86,12 +93,13 @@ class OpenAITransport:
         except httpx2.InvalidURL as error:
             raise DriverError(f"{endpoint.declared_in}: base_url {endpoint.url} is not an address: {error}") from error
 
-    async def post(self, body: Mapping[str, object]) -> bytes | Failure:
+    async def post(self, body: Mapping[str, object]) -> Answered | Failure:
         """The raw answer to a chat completion request; a failure says whether another attempt may help."""
         try:
             # The library's own limit is per read: a server that sends a byte now and then would never meet it.
             async with asyncio.timeout(self._timeout_s):
-                return await self._client.post("/chat/completions", cast_to=bytes, body=body)
+                response = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+                return Answered(response.content, headroom(response.headers, now=time.time()))
         except openai.APIStatusError as error:
             return self._refusal(error)
         except openai.APIConnectionError as error:
@@ -111,10 +119,20 @@ class OpenAITransport:
         await self._client.close()
 
     def _failure(
-        self, kind: str, message: str, *, retryable: bool = False, retry_after_s: float | None = None
+        self,
+        kind: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+        headroom: Headroom | None = None,
     ) -> Failure:
         return Failure(
-            kind=kind, message=self._endpoint.message(message), retryable=retryable, retry_after_s=retry_after_s
+            kind=kind,
+            message=self._endpoint.message(message),
+            retryable=retryable,
+            retry_after_s=retry_after_s,
+            headroom=headroom,
         )
 
     def _timed_out(self) -> Failure:
@@ -143,7 +161,7 @@ class OpenAITransport:
         )
 
     def _refusal(self, error: openai.APIStatusError) -> Failure:
-        status, place = error.status_code, self._endpoint
+        status, place, now = error.status_code, self._endpoint, time.time()
         said = _said(error)
         if status in (401, 403):
             names = " and ".join(place.key_variables)
@@ -158,14 +176,15 @@ class OpenAITransport:
                 "rate_limited",
                 f"{place.url} asks for fewer requests (429); it says: {said}",
                 retryable=error.code != "insufficient_quota",
-                retry_after_s=retry_after_s(error.response.headers, now=time.time()),
+                retry_after_s=retry_after_s(error.response.headers, now=now),
+                headroom=headroom(error.response.headers, now=now),
             )
         if status in _RETRYABLE_4XX or status >= 500:
             return self._failure(
                 "server_error",
                 f"{place.url} failed ({status}); it says: {said}",
                 retryable=True,
-                retry_after_s=retry_after_s(error.response.headers, now=time.time()),
+                retry_after_s=retry_after_s(error.response.headers, now=now),
             )
         if status == 404 or status < 400:
             moved = error.response.headers.get("location")
@@ -175,23 +194,6 @@ class OpenAITransport:
                 f"{place.declared_in}; it says: {f'moved to {moved}' if moved else said}",
             )
         return self._failure("bad_request", f"{place.url} refused the request ({status}); it says: {said}")
-
-
-def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
-    """The seconds that a server asks to wait, from `retry-after-ms` or `Retry-After`, which holds seconds or an HTTP
-    date; None if it asks for nothing that can be read. `now` is in seconds since 1970."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait_s = float(headers[name]) * unit_s
-        except (KeyError, ValueError):
-            continue
-        if math.isfinite(wait_s) and wait_s >= 0:
-            return wait_s
-    try:
-        at = parsedate_to_datetime(headers.get("retry-after", ""))
-        return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def _said(error: openai.APIStatusError) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import os
+import signal
 import threading
 import time
 
@@ -15,11 +15,13 @@ def stop_with_parent() -> None:
 
     What was answered is then committed as in any interrupted run.
     """
-    parent = os.getppid()
+    parent, main = os.getppid(), threading.main_thread().ident
+    assert main is not None
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(POLL_S)
-        _thread.interrupt_main()
+        # A real signal, for the main thread may wait for the network, and nothing less wakes it.
+        signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=watch, name="holdfast-parent", daemon=True).start()

@@ -1,14 +1,14 @@
 """Requests → replies: the ledger first, the driver for the rest, every answer stored as it arrives.
 
 The scheduler owns concurrency, retries, limits, order and storage; drivers only answer. Requests are taken from a
-stream, so memory does not grow with their number.
+stream, so memory does not grow with their number. This module has the stream and what is stored; models over a network
+are asked by `remote`, with `concurrency` and `pace` for how much at once, and `breaker` and `stopping` for when to end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +18,13 @@ from typing import Protocol, cast
 from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Request, Response
 from harness.execution.budget import RunBudget, refusal, unlimited
 from harness.execution.ledger import Key, KeyMaker
+from harness.execution.remote import Finish, Remote
+from harness.execution.stopping import Stop, deadline, interruptible
 
 LOOKUP = 256
 BATCH = 64
 COMMIT_EVERY = 64
 COMMIT_SECONDS = 0.5
-FIRST_BACKOFF_S = 0.5
-LONGEST_BACKOFF_S = 30.0
-HOPELESS = frozenset({"auth", "not_found", "connection"})
-"""Kinds of failure that the next request would meet as well."""
-HOPELESS_IN_A_ROW = 5
 
 
 class Store(Protocol):
@@ -60,31 +57,6 @@ class Progress:
         self.answered += answered
         self.failed += failed
         self.changed(self)
-
-
-@dataclass(slots=True)
-class _Breaker:
-    """Stops a run whose endpoint is down or refuses everything, instead of asking it thousands of times."""
-
-    in_a_row: int = 0
-    reason: Failure | None = None
-
-    def note(self, reply: Response | Failure) -> None:
-        if self.reason is not None:
-            return
-        if isinstance(reply, Failure) and reply.kind in HOPELESS:
-            self.in_a_row += 1
-            if self.in_a_row >= HOPELESS_IN_A_ROW:
-                self.reason = reply
-        else:
-            self.in_a_row = 0
-
-    def refusal(self) -> Failure | None:
-        if self.reason is None:
-            return None
-        return Failure(
-            kind="stopped", message=f"not asked, since {self.in_a_row} in a row failed: {self.reason.message}"
-        )
 
 
 @dataclass(slots=True)
@@ -122,17 +94,17 @@ def execute(
     """Give every request's reply to `sink`, in the order in which replies come.
 
     Answers reach the ledger in small batches, also when the run is interrupted. A failure that a retry may mend is
-    retried `limits.retries` times. After HOPELESS_IN_A_ROW failures that say that nothing will be answered, the rest
-    are `stopped` failures. Calls that `budget` can't afford are failures too, and are not made.
+    retried `limits.retries` times. Where the endpoint is down, or `limits.run_timeout_s` is over, the rest are
+    `stopped` failures. Ctrl-C ends the run with KeyboardInterrupt when what was under way is answered and stored; a
+    second one at once. Calls that `budget` can't afford are failures too, and are not made.
     """
     progress = progress or Progress()
     budget = budget or unlimited()
     missing = _from_ledger(requests, keys, ledger, sink, progress)
     pending = _Pending(ledger)
-    breaker = _Breaker()
+    stop = Stop()
 
     def finish(request: Request, key: Key, reply: Response | Failure) -> None:
-        breaker.note(reply)
         if isinstance(reply, Response):
             pending.add(key, reply)
             progress.add(answered=1)
@@ -140,13 +112,16 @@ def execute(
             progress.add(failed=1)
         sink(request, reply)
 
-    try:
-        if iscoroutinefunction(driver.answer):
-            asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, budget, breaker, finish))
-        else:
-            _batches(missing, cast(BatchDriver, driver), budget, finish)
-    finally:
-        pending.flush()
+    with interruptible(stop):
+        try:
+            if iscoroutinefunction(driver.answer):
+                asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, budget, stop, finish))
+            else:
+                _batches(missing, cast(BatchDriver, driver), limits, budget, stop, finish)
+        finally:
+            pending.flush()
+    if stop.interrupted:
+        raise KeyboardInterrupt
 
 
 def _from_ledger(
@@ -167,19 +142,28 @@ def _from_ledger(
         progress.add(stored=stored)
 
 
-Finish = Callable[[Request, Key, Response | Failure], None]
-
-
-def _batches(missing: Iterator[tuple[Request, Key]], driver: BatchDriver, budget: RunBudget, finish: Finish) -> None:
+def _batches(
+    missing: Iterator[tuple[Request, Key]],
+    driver: BatchDriver,
+    limits: Limits,
+    budget: RunBudget,
+    stop: Stop,
+    finish: Finish,
+) -> None:
+    started = time.monotonic()
     while batch := list(itertools.islice(missing, BATCH)):
-        while held := budget.hold_first([request for request, _ in batch]):
+        if limits.run_timeout_s is not None and time.monotonic() - started >= limits.run_timeout_s:
+            stop.because(deadline(limits.run_timeout_s))
+        if stop.interrupted:
+            return
+        while stop.refusal is None and (held := budget.hold_first([request for request, _ in batch])):
             now, batch = batch[: len(held)], batch[len(held) :]
             replies = driver.answer([request for request, _ in now])
             for (request, key), hold, reply in zip(now, held, replies, strict=True):
                 budget.settle(hold, reply)
                 finish(request, key, reply)
         for request, key in batch:
-            finish(request, key, refusal())
+            finish(request, key, stop.refusal or refusal())
 
 
 async def _remote(
@@ -187,54 +171,7 @@ async def _remote(
     driver: RemoteDriver,
     limits: Limits,
     budget: RunBudget,
-    breaker: _Breaker,
+    stop: Stop,
     finish: Finish,
 ) -> None:
-    pace = _Pace(limits.requests_per_minute)
-
-    async def work() -> None:
-        for request, key in missing:
-            refusal = breaker.refusal()
-            finish(request, key, refusal or await _answer(driver, request, limits, budget, pace, breaker))
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(limits.concurrency):
-                group.create_task(work())
-    except ExceptionGroup as errors:  # all workers meet the same one, and callers wait for it, not for a group
-        raise errors.exceptions[0] from None
-    finally:
-        await driver.close()
-
-
-async def _answer(
-    driver: RemoteDriver, request: Request, limits: Limits, budget: RunBudget, pace: _Pace, breaker: _Breaker
-) -> Response | Failure:
-    """One request with its retries: waits grow twofold with jitter, or last as long as the server asks."""
-    for attempt in itertools.count():
-        held = await budget.hold(request)
-        if isinstance(held, Failure):
-            return held
-        await pace.turn()
-        reply = await driver.answer(request)
-        budget.settle(held, reply)
-        if isinstance(reply, Response) or not reply.retryable or attempt >= limits.retries or breaker.refusal():
-            return reply
-        backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
-        await asyncio.sleep(max(backoff, reply.retry_after_s or 0.0))
-    raise AssertionError("unreachable")
-
-
-class _Pace:
-    """Spreads requests evenly over a minute where the provider limits their number."""
-
-    def __init__(self, per_minute: float | None) -> None:
-        self._gap = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        if not self._gap:
-            return
-        now = time.monotonic()
-        self._next = max(now, self._next + self._gap)
-        await asyncio.sleep(self._next - now)
+    await Remote(driver, limits, budget=budget, stop=stop, finish=finish).run(missing)

@@ -42,7 +42,7 @@ def _row(claim: JudgedClaim) -> list[str]:
 
 def _detectable(verdict: Verdict) -> str:
     kind = verdict.claim.kind
-    if verdict.estimate is None:
+    if verdict.estimate is None or kind is Kind.QUANTILE_AT_MOST:
         return "–"
     if kind is Kind.NEVER:
         return "–" if verdict.violation_ids or verdict.upper is None else f"a rate of {percent(verdict.upper)}"

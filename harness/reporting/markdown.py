@@ -243,7 +243,7 @@ def _asked(claim: JudgedClaim) -> str:
         worse = "rise" if claim.measure.metric == "cost" else "loss"
         return f"{worse} < {claim.bound:g}"
     sign = "≥" if claim.kind == "at_least" else "≤"
-    return f"{sign} {claim.bound:g}"
+    return f"{sign} {claim.bound:g}" + (" s" if claim.measure.metric == "latency" else "")
 
 
 def _most_important(suite: SuiteReport) -> str:

@@ -32,6 +32,8 @@ class DeclaredClaim:
         for name, value in (("alpha", self.alpha), ("alpha_fail", self.alpha_fail)):
             if value is not None and not 0 < value < 0.5:
                 raise ClaimError(f"{name} is {value}; expected a number between 0 and 0.5")
+        if self.measure.metric == "latency" and self.kind != "at_most":
+            raise ClaimError(f"{self.measure} can only be claimed as gate.at_most(…, seconds), not as {self.kind}")
         if self.measure.run in (BASELINE, ANCHOR):
             raise ClaimError(
                 f"a claim can't be about {self.measure}: `{self.measure.run}` is what `run` is compared with, as the "

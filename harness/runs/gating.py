@@ -5,7 +5,8 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,8 @@ class Gating:
         self._spending: Spending | None = None
         self._worker = ""
         self._live = False
+        self._running: tuple[str, Progress] | None = None
+        self._interrupted = False
 
     @property
     def report_folder(self) -> Path:
@@ -178,7 +181,7 @@ class Gating:
 
     def declare(self, session: SuiteSession, claim: DeclaredClaim) -> None:
         """Register a claim. Raises ClaimError for one that no sample of this size could satisfy."""
-        from harness.core.gate import check_reachable
+        from harness.core.gate import check_quantile_reachable, check_reachable
 
         if session.strategy(claim.measure.run).stage is Stage.REFERENCE:
             claim = replace(claim, role="report")
@@ -188,15 +191,19 @@ class Gating:
             if costly
             else claim.kind
         )
-        check_reachable(
-            kind,
-            claim.bound or 0.0,
-            session.size(claim.measure),
-            role=claim.role,
-            alpha=claim.alpha,
-            assure=claim.assure,
-            cost_max=session.largest_cost(claim.measure) if costly else None,
-        )
+        bound, size = claim.bound or 0.0, session.size(claim.measure)
+        if claim.measure.quantile is not None:
+            check_quantile_reachable(claim.measure.quantile, bound, size, role=claim.role, alpha=claim.alpha)
+        else:
+            check_reachable(
+                kind,
+                bound,
+                size,
+                role=claim.role,
+                alpha=claim.alpha,
+                assure=claim.assure,
+                cost_max=session.largest_cost(claim.measure) if costly else None,
+            )
         file = session.suite.folder / SUITE_FILE
         self._claims.setdefault(file, {})[claim.test, claim.index] = claim
         self._declared[claim.test, claim.index] = claim
@@ -237,8 +244,10 @@ class Gating:
         """Run every strategy that a claim needs, settle each suite, and write the report.
 
         `worker` names the xdist worker that this process is, "" for none: the first writes for all, and all stop
-        with the process that started them. Raises DriverError for a limit of cost on a model without a known price.
+        with the process that started them. An interruption is told with how to resume. Raises DriverError for a limit
+        of cost on a model without a known price.
         """
+        from harness.runs.messages import interrupted_line
         from harness.runs.spent import check_prices
 
         if self._broken:
@@ -246,6 +255,14 @@ class Gating:
         if self._options.max_cost is not None:
             check_prices(self._sessions[file].adapter(run) for file in self._claims for run in self._needed(file))
         self._worker, self._live = worker, not worker
+        try:
+            self._execute_and_settle(worker)
+        except KeyboardInterrupt:
+            self._interrupted = True
+            self._told.append(interrupted_line(self._running, fresh=self._options.fresh))
+            raise
+
+    def _execute_and_settle(self, worker: str) -> None:
         if worker:
             from harness.execution.parent import stop_with_parent
 
@@ -385,7 +402,7 @@ class Gating:
 
         In profile `release` an incomplete gate fails: a selection, or an accepted claim that is no longer made.
         """
-        if not self._claims or self._options.dry_run:
+        if not self._claims or self._options.dry_run or self._interrupted:
             return False
         incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
         self._told += [f"INCOMPLETE, not a passed gate: {line}" for line in incomplete]
@@ -434,7 +451,7 @@ class Gating:
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if not self.verdicts_json:
-            return self._told if self._options.dry_run else []
+            return self._told
         from harness.runs.reports import summary_lines
         from harness.runs.spent import joined, spent_lines
 
@@ -448,11 +465,14 @@ class Gating:
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)
 
-    def _progress(self, what: str, total: int, account: Account) -> AbstractContextManager[Progress]:
+    @contextmanager
+    def _progress(self, what: str, total: int, account: Account) -> Iterator[Progress]:
         from harness.runs.showing import showing
 
         prefix = f"[{self._worker}] " if self._worker else ""
-        return showing(prefix + what, total, account, live=self._live)
+        with showing(prefix + what, total, account, live=self._live) as progress:
+            self._running = what, progress
+            yield progress
 
 
 def _with_repeats(suite: Suite, repeats: int) -> Suite:

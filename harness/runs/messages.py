@@ -10,7 +10,8 @@ from harness.core.prompting import inputs_text
 from harness.core.records import ANCHOR, Scalar, Status
 from harness.core.schemas import label_text
 from harness.core.tables import STATUSES, OutcomeTable
-from harness.core.wording import budget, details, flipped, measured, sentence, wrapped
+from harness.core.wording import budget, details, flipped, measured, seconds, sentence, wrapped
+from harness.execution.scheduler import Progress
 from harness.reporting.escaping import plain_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
@@ -25,17 +26,29 @@ WIDTH = 92
 def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdict) -> str:
     """The message of a test whose claim blocks: the statement, the flipped or worst cases, and two lines of numbers."""
     measure = claim.measure
-    subject = measured(measure.metric, field=measure.field)
+    subject = measured(measure.metric, field=measure.field, quantile=measure.quantile)
     where = f" on slice {measure.slice}" if measure.slice else ""
     where += " against the anchor" if claim.against == ANCHOR else ""
     lines = [f"{verdict.status}: {measure.run}, {subject}{where}", *_wrapped(sentence(verdict, subject=subject))]
     if verdict.lost_ids and claim.against is not None:
         lines += _lost_cases(session, measure.run, claim.against, verdict)
+    elif measure.metric == "latency":
+        lines += _slowest_cases(session, measure.run, measure.slice)
     elif measure.metric != "flip_rate":
         lines += _worst_cases(session, measure.run, measure.slice)
     stands = budget(verdict)
     lines += ["", *_wrapped(f"in numbers: {details(verdict)}"), *([f"this claim {stands}"] if stands else [])]
     return "\n".join(lines)
+
+
+def interrupted_line(running: tuple[str, Progress] | None, *, fresh: bool) -> str:
+    """What an interrupted run has of the strategy that it was asking, and how to go on."""
+    after = "the same command asks all again (--gate-fresh)" if fresh else "the same command resumes"
+    if running is None:
+        return f"interrupted before any model was asked; {after}"
+    run, progress = running
+    kept = progress.stored + progress.answered
+    return f"interrupted: {kept} of {progress.total} requests of {run} are answered and kept; {after}"
 
 
 def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:
@@ -47,6 +60,14 @@ def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> lis
         lines += _case_lines(session, row, cost)
         lines += _answer_lines(session, row, table.first_wrong(row), table)
     return lines
+
+
+def _slowest_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:
+    latency = session.table(run).latency_s
+    keep = session.members(slice_name)
+    longest = np.nan_to_num(latency, nan=-1.0).max(axis=1)
+    rows = sorted((row for row in np.flatnonzero(keep).tolist() if longest[row] >= 0), key=lambda row: -longest[row])
+    return ["", "slowest answers:", *(f"  {session.cases[row].id}: {seconds(longest[row])}" for row in rows[:SHOWN])]
 
 
 def _lost_cases(session: SuiteSession, run: str, against: str, verdict: Verdict) -> list[str]:

@@ -34,6 +34,9 @@ def subjects(session: SuiteSession, claims: Sequence[JudgedClaim]) -> tuple[list
         if judged.verdict.rule in _UNJUDGED:
             skipped.append(f"{measure}: not judged")
             continue
+        if measure.metric == "latency":
+            skipped.append(f"{measure}: times are not simulated")
+            continue
         if measure.run not in tables:
             tables[measure.run] = planted_tables(session, measure.run)
         ready.append(_subject(session, judged, tables[measure.run], units))

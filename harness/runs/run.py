@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from harness.core.errors import ClaimError
 from harness.core.records import Answer, Case, Measure, Strategy
@@ -80,6 +81,16 @@ class Run:
     def review_rate(self, *, slice: str | None = None) -> Measure:  # noqa: A002
         """The share of cases sent to a person by a validator or for want of confidence."""
         return self._measure("review_rate", slice)
+
+    def latency(self, *, quantile: float, slice: str | None = None) -> Measure:  # noqa: A002
+        """The seconds within which a share `quantile` of the requests is answered, for `gate.at_most`.
+
+        Of each answer the attempt that succeeded, with as many others under way as the adapter declares; a request
+        without an answer counts as slower than any. Raises ClaimError for a quantile that is not between 0 and 1.
+        """
+        if not 0 < quantile < 1:
+            raise ClaimError(f"quantile is {quantile}; expected a share between 0 and 1, such as 0.95")
+        return replace(self._measure("latency", slice), quantile=quantile)
 
     def flip_rate(self, variants: Iterable[tuple[str, Mapping[str, str]]]) -> Measure:
         """The share of edited inputs, given as (case id, inputs), that are not answered as the original is.

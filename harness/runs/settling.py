@@ -62,6 +62,16 @@ def core_claim(
             name=name,
             identical=same,
         )
+    if claim.measure.quantile is not None:
+        return gate.quantile_at_most(
+            values,
+            claim.bound,
+            quantile=claim.measure.quantile,
+            role=claim.role,
+            alpha=claim.alpha,
+            alpha_fail=claim.alpha_fail,
+            name=name,
+        )
     if claim.kind == "at_least":
         return gate.at_least(
             values, claim.bound, role=claim.role, alpha=claim.alpha, alpha_fail=claim.alpha_fail, name=name

@@ -22,7 +22,8 @@ from harness.core.prompting import make_prompt
 from harness.core.records import Adapter, Decoding, Failure, Limits, Prompt, Request, Response, Settings, Usage
 from harness.core.schemas import AnswerSchema
 from harness.drivers.openai_chat import OddAnswer, OpenAIChatDriver, read_completion
-from harness.drivers.openai_transport import MAX_BODY_BYTES, retry_after_s
+from harness.drivers.openai_transport import MAX_BODY_BYTES
+from harness.drivers.rate_headers import retry_after_s
 
 KEY = "sk-live-0123456789"
 SCHEMA = {

@@ -1,12 +1,19 @@
-"""An interrupted run on several workers stops paying at once."""
+"""An interrupted run stops paying at once, keeps what was answered, and resumes; with real processes and signals."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+
+import pytest
+from support.chat_server import ChatServer, answer
+
+from harness.execution.ledger import Ledger
+from harness.runs.gating import LEDGER
 
 
 def wait_for(condition, seconds):
@@ -34,3 +41,102 @@ def test_workers_stop_with_the_process_that_started_them(project):
 
     assert wait_for(quiet, 15)
     assert project.calls < 200
+
+
+def slow_model(project, seconds):
+    """Each call takes so long."""
+    model = (project.root / "adapters" / "model.py").read_text()
+    slept = f"    import time\n    time.sleep({seconds})\n    kind, number"
+    project.write("adapters/model.py", model.replace("    kind, number", slept, 1))
+    project.suite("def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.5)\n")
+
+
+AT_A_TERMINAL = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with Ctrl-C ignored
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def interrupted(project, after, times=1):
+    """What pytest says whose Ctrl-C is pressed once the condition holds, and its exit code."""
+    command = [sys.executable, "-c", AT_A_TERMINAL, "suites", "-p", "no:randomly"]
+    with subprocess.Popen(
+        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert wait_for(after, 60)
+        for _ in range(times):
+            os.kill(running.pid, signal.SIGINT)
+            time.sleep(0.3)
+        output, _ = running.communicate(timeout=60)
+    return output, running.returncode
+
+
+def test_ctrl_c_finishes_the_batch_and_says_how_to_resume(project):
+    slow_model(project, 0.02)
+    output, code = interrupted(project, lambda: project.calls >= 70)
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert project.calls == 128  # two batches, the second whole
+    assert "interrupted: 128 of 200 requests of good are answered and kept; the same command resumes" in output
+    assert project.run().ret == 0
+    assert project.calls == 200
+
+
+def test_a_second_ctrl_c_ends_at_once_and_keeps_the_batches_before(project):
+    slow_model(project, 0.05)
+    output, code = interrupted(project, lambda: project.calls >= 66, times=2)
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert project.calls < 110, "the second batch was finished"
+    assert "interrupted: 64 of 200 requests of good are answered and kept; the same command resumes" in output
+    before = project.calls
+    assert project.run().ret == 0
+    assert project.calls == before + 200 - 64
+
+
+def remote(project, server, concurrency):
+    project.write(
+        "adapters/good.yaml",
+        f"driver: openai_chat\nmodel: m\nbase_url: {server.base_url}\nlimits: {{concurrency: {concurrency}}}\n",
+    )
+    project.suite("def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.5)\n")
+
+
+def test_ctrl_c_finishes_what_a_server_was_asked_and_the_next_run_asks_the_rest(project):
+    def named(call):
+        return answer(json.dumps({"kind": call.messages[-1]["content"].split()[0]}), delay_s=0.3)
+
+    with ChatServer(named) as server:
+        remote(project, server, 4)
+        output, code = interrupted(project, lambda: server.count >= 10)
+        assert code == pytest.ExitCode.INTERRUPTED
+        asked = server.count
+        assert asked < 40
+        assert f"interrupted: {asked} of 200 requests of good are answered and kept; the same" in output
+        server.behaviour = lambda call: answer(json.dumps({"kind": call.messages[-1]["content"].split()[0]}))
+        assert project.run().ret == 0
+        assert server.count == 200
+    assert "interrupted" not in project.report("verdicts.json")
+
+
+def test_a_killed_controller_leaves_what_its_workers_were_answered(project):
+    with ChatServer(lambda call: answer('{"kind": "apple"}', delay_s=0.3)) as server:
+        remote(project, server, 4)
+        command = [sys.executable, "-c", AT_A_TERMINAL, "suites", "-n", "2", "-p", "no:randomly"]
+        with subprocess.Popen(
+            command,
+            cwd=project.root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as running:
+            assert wait_for(lambda: server.count >= 10, 60)
+            os.kill(running.pid, signal.SIGKILL)
+
+        def quiet():
+            seen = server.count
+            time.sleep(1.5)
+            return server.count == seen
+
+        assert wait_for(quiet, 15)
+        time.sleep(1.0)
+        with Ledger(project.root / LEDGER) as ledger:
+            assert len(ledger) == server.count < 200
