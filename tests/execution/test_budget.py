@@ -8,7 +8,8 @@ from harness.core.prompting import make_prompt
 from harness.core.records import Adapter, Failure, Limits, Price, Request, Response, Settings, Usage
 from harness.core.schemas import AnswerSchema
 from harness.drivers.openai_chat import OpenAIChatDriver
-from harness.execution import scheduler
+from harness.execution import remote
+from harness.execution.breaker import HOPELESS_IN_A_ROW
 from harness.execution.budget import UNAFFORDABLE, RunBudget
 from harness.execution.ledger import KeyMaker, Ledger
 from harness.execution.scheduler import BATCH, execute
@@ -116,18 +117,19 @@ def test_a_free_model_has_no_limit(ledger):
         (lambda call: Reply(body=b"{}"), 3),
         (lambda call: Reply(manner="hang"), 3),
         (lambda call: error(500), 12),
-        (lambda call: error(429), 12),
+        (lambda call: error(429), HOPELESS_IN_A_ROW),
     ],
     ids=["no usage told", "bad response", "time-out", "server error", "too many requests"],
 )
-def test_what_may_have_been_billed_counts_as_the_most_that_it_may_cost(ledger, reply, calls):
+def test_what_may_have_been_billed_counts_as_the_most_that_it_may_cost(ledger, reply, calls, monkeypatch):
+    monkeypatch.setattr(remote, "RATE_LIMITED_FOR_S", 0.0)
     with ChatServer(reply) as server:
         Run(server, ledger, 12, 3.5, timeout_s=0.3, concurrency=1)
         assert server.count == calls
 
 
 def test_each_attempt_is_paid_for(ledger, monkeypatch):
-    monkeypatch.setattr(scheduler, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(remote, "FIRST_BACKOFF_S", 0.01)
     with ChatServer(lambda call: Reply(body=b"{}") if call.number % 2 == 0 else says(20)(call)) as server:
         run = Run(server, ledger, 10, 3.3, concurrency=1, retries=3)
     # 1.00 for what was no completion and 0.20 for its retry, then once more; 0.90 are left
