@@ -218,8 +218,8 @@ def main() -> None:
         tabulate(rows, headers=["server", "goal", "measured"], tablefmt="pipe", disable_numparse=True),
         "",
         "The limit is of any second, not of each second on the clock: no burst is taken at a change of seconds.",
-        "Rates are over the whole run, start-up included. Beyond the ideal is mostly the client library, which takes about",
-        "a millisecond of such a core for each call.",
+        "Rates are over the whole run, start-up included. What is beyond the ideal is mostly the client library, which",
+        "takes about a millisecond of such a core for each call.",
         "",
     ]
     RESULT.write_text("\n".join(page), encoding="utf-8")
