@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import openai
 from aiohttp import web
 from tabulate import tabulate
 
@@ -193,15 +194,35 @@ def troubled_row() -> list[str]:
     ]
 
 
+async def bare_loop(url: str) -> float:
+    """Seconds of the client library alone: its untyped calls, without ledger, retries or scoring."""
+    client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, http_client=openai.DefaultAioHttpClient())
+    left = iter(range(CASES))
+
+    async def work() -> None:
+        for i in left:
+            body = {"model": "echo", "messages": [{"role": "user", "content": f"ticket {i}"}]}
+            await client.post("/chat/completions", cast_to=object, body=body)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    seconds = time.perf_counter() - started
+    await client.close()
+    return seconds
+
+
 def latency_row() -> list[str]:
     ideal = CASES / IN_FLIGHT * LATENCY_S
     start_up = run("latency", 1).seconds - LATENCY_S
     done = run("latency")
     rest = done.seconds - start_up
+    with served("latency") as url:
+        bare = asyncio.run(bare_loop(url))
     return [
         f"{1000 * LATENCY_S:.0f} ms latency, {IN_FLIGHT} in flight",
         f"≤ 1.15 × {ideal:.1f} s, plus start-up",
-        f"{rest:.2f} s ({rest / ideal:.2f} ×) and {start_up:.2f} s start-up, {len(done.texts)} answered",
+        f"{rest:.2f} s ({rest / ideal:.2f} ×) and {start_up:.2f} s start-up, {len(done.texts)} answered; "
+        f"the client alone: {bare:.2f} s",
     ]
 
 
@@ -218,8 +239,8 @@ def main() -> None:
         tabulate(rows, headers=["server", "goal", "measured"], tablefmt="pipe", disable_numparse=True),
         "",
         "The limit is of any second, not of each second on the clock: no burst is taken at a change of seconds.",
-        "Rates are over the whole run, start-up included. What is beyond the ideal is mostly the client library, which",
-        "takes about a millisecond of such a core for each call.",
+        "Rates are over the whole run, start-up included. The client alone is a loop of the library's untyped calls,",
+        "as many in flight, in the same run: what it takes beyond the ideal is not the harness's.",
         "",
     ]
     RESULT.write_text("\n".join(page), encoding="utf-8")
