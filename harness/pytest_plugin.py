@@ -7,6 +7,7 @@ test asks for its verdicts as it runs.
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 from collections.abc import Generator
 from pathlib import Path
@@ -17,6 +18,7 @@ from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
     from harness.core.records import Measure
+    from harness.core.shards import Shard
     from harness.fixtures_io.suites import Suite
     from harness.runs.gating import Gating
     from harness.runs.run import Run
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 GATING = pytest.StashKey["Gating"]()
 WORKER_VERDICTS = pytest.StashKey[list[str]]()
+WORKER_CALLS = pytest.StashKey[list[str]]()
 NOT_TOGETHER = {
     ("--gate-accept", "-n"): (
         "a baseline is written by the process that ran all tests; accept without -n (or with -n 0). Answers in the "
@@ -44,6 +47,14 @@ NOT_TOGETHER = {
         "-n",
     ): "one process simulates; leave -n out. Answers in the ledger are not asked again",
     ("--gate-selftest", "--gate-early-stop"): "the simulations need every case; leave --gate-early-stop out",
+    **dict.fromkeys(
+        [
+            ("--gate-shard", f"--gate-{name}")
+            for name in ("accept", "early-stop", "fresh", "record", "replay", "selftest")
+        ],
+        "a shard only asks, and judges nothing; leave it out here, and judge with `harness merge`",
+    ),
+    ("--gate-shard", "-n"): "one process asks for a shard; leave -n out",
 }
 """Options that contradict each other, with the reason and what to do instead."""
 
@@ -87,7 +98,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="ask the models although the ledger knows their answers, which it keeps, and report what moved",
     )
+    group.addoption(
+        "--gate-shard",
+        metavar="I/N",
+        type=_shard,
+        help="ask for part I of N of the cases into the ledger and judge nothing; `harness merge` joins and judges",
+    )
     group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
+
+
+def _shard(text: str) -> Shard:
+    from harness.core.errors import ClaimError
+    from harness.core.shards import read_shard
+
+    try:
+        return read_shard(text)
+    except ClaimError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,7 +124,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "--gate-accept": option.gate_accept is not None,
         "--gate-early-stop": option.gate_early_stop,
         "--gate-fresh": option.gate_fresh,
+        "--gate-record": option.gate_record is not None,
         "--gate-replay": option.gate_replay is not None,
+        "--gate-shard": option.gate_shard is not None,
         "--gate-selftest": option.gate_selftest,
         "-n": config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"),
     }
@@ -128,6 +157,7 @@ def _gating(config: pytest.Config) -> Gating:
                 selftest=option.gate_selftest,
                 early_stop=option.gate_early_stop,
                 fresh=option.gate_fresh,
+                shard=option.gate_shard,
             )
         )
     return config.stash[GATING]
@@ -339,6 +369,8 @@ class Gate:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """While claims are declared nothing is reported; a gated test that claims nothing is an error."""
+    if (shard := _shard_of(pyfuncitem)) is not None:
+        return (yield from _collected(pyfuncitem, shard))
     stated = pyfuncitem.funcargs.get("gate")
     if not isinstance(stated, Gate):
         return (yield)
@@ -353,6 +385,31 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if not stated.made and not gating.declaring:
         pytest.fail("this test takes `gate` but makes no claim", pytrace=False)
     return result
+
+
+def _shard_of(item: pytest.Item) -> Shard | None:
+    """The shard that is collected instead of this test being judged, if there is one."""
+    if GATING not in item.config.stash or _suite_file(item.path) is None:
+        return None
+    gating = item.config.stash[GATING]
+    return None if gating.declaring else gating.shard
+
+
+def _collected(item: pytest.Function, shard: Shard) -> Generator[None, object, object]:
+    """No test is judged. Those that ask the model by themselves run in the first shard, for the sake of the answers.
+
+    What they ask may depend on what was answered before, so that it can't be shared out.
+    """
+    if shard.number == 1 and "run" in item.fixturenames and "gate" not in item.fixturenames:
+        from harness.core.errors import HoldfastError
+
+        try:
+            yield
+        except HoldfastError:
+            raise
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception):
+            pass
+    pytest.skip(f"{shard}: its answers are collected, nothing is judged")
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -378,13 +435,16 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         gating.execute_and_settle(worker=worker)
         if worker:
             config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
+            config.workeroutput["holdfast_calls"] = gating.calls_told  # type: ignore[attr-defined]
     return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: Any) -> None:
-    text = getattr(node, "workeroutput", {}).get("holdfast")
+    output = getattr(node, "workeroutput", {})
+    text = output.get("holdfast")
     if text:
+        node.config.stash.setdefault(WORKER_CALLS, []).extend(output["holdfast_calls"])
         node.config.stash.setdefault(WORKER_VERDICTS, []).append(text)
 
 
@@ -422,7 +482,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     elif texts := config.stash.get(WORKER_VERDICTS, []):
         from harness.runs.reports import summary_lines
 
-        lines = summary_lines(texts[0])
+        calls = config.stash[WORKER_CALLS]
+        lines = [*summary_lines(texts[0]), *sorted(calls)]
     if lines:
         terminalreporter.section("holdfast")
         for line in lines:

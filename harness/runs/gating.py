@@ -15,9 +15,12 @@ from harness.core.errors import ClaimError, HoldfastError
 from harness.core.policy import INCONCLUSIVE, PROFILES, Effect, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
+from harness.runs import LEDGER
 from harness.runs.declared import DeclaredClaim
 
 if TYPE_CHECKING:
+    from harness.core.shards import Shard
+    from harness.execution.calls import Calls
     from harness.execution.fresh import FreshAnswers
     from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
@@ -26,8 +29,7 @@ if TYPE_CHECKING:
     from harness.runs.early import EarlyStop
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
-
-LEDGER = Path(".holdfast") / "ledger.sqlite"
+    from harness.runs.sharding import Collecting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Options:
     selftest: bool = False
     early_stop: bool = False
     fresh: bool = False
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ class Gating:
         self._source: tuple[StoreFor, Drivers] | None = None
         self._recorder: Recorder | None = None
         self._fresh: FreshAnswers | None = None
+        self._calls: Calls | None = None
+        self._collecting: Collecting | None = None
         self._show_progress = False
 
     @property
@@ -116,28 +121,32 @@ class Gating:
                 store=store,
                 drivers=drivers,
                 progress=self._progress,
-                recorder=self._recorder,
+                recorder=self._collecting.log if self._collecting else self._recorder,
                 fresh=self._fresh,
             )
         return self._sessions[file]
 
     def _sources(self) -> tuple[StoreFor, Drivers]:
-        """Where predictions are kept and where new ones come from: the ledger and the models, or a recording alone."""
+        """Where predictions are kept and where new ones come from: the ledger and the models, or stored ones alone."""
+        from harness.execution.calls import Calls
         from harness.execution.fresh import FreshAnswers
-        from harness.execution.ledger import paying_ledger
-        from harness.execution.recording import Recorder, Recording, ReplayDriver, replaying
+        from harness.execution.recording import Recorder
+        from harness.runs.replaying import replay_sources
         from harness.runs.session import Drivers
+        from harness.runs.sharding import Collecting
 
         if self._source is None:
             ledger = self._options.root / LEDGER
             if self._options.replay is not None:
-                recording = Recording(self._options.replay)
-                self._source = partial(replaying, recording), Drivers(partial(ReplayDriver, recording))
+                self._source = replay_sources(self._options.replay)
             elif self._options.fresh:
                 self._fresh = FreshAnswers()
                 self._source = partial(self._fresh.store, ledger), Drivers()
             else:
-                self._source = partial(paying_ledger, ledger), Drivers()
+                self._calls = Calls()
+                self._source = partial(self._calls.store, ledger), Drivers()
+            if self._options.shard is not None:
+                self._collecting = Collecting(self._options.shard, ledger)
             if self._options.record is not None:
                 self._recorder = Recorder()
         return self._source
@@ -216,6 +225,10 @@ class Gating:
 
             stop_with_parent()
         self._show_progress = progress
+        if self._collecting is not None:
+            for file, claims in self._claims.items():
+                self._collecting.collect(self._sessions[file], [claim.measure for claim in claims.values()])
+            return
         for file, claims in self._claims.items():
             session = self._sessions[file]
             needed = [run for run in session.suite.strategies if any(c.measure.run == run for c in claims.values())]
@@ -228,10 +241,7 @@ class Gating:
             early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
-                    if early is not None and early.covers(run):
-                        early.execute(run)
-                    else:
-                        session.table(run)
+                    _execute(session, run, ordered, early)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, ordered, early)
@@ -328,6 +338,9 @@ class Gating:
 
         In profile `release` an incomplete gate fails: a selection, or an accepted claim that is no longer made.
         """
+        if self._collecting is not None:
+            self._collecting.keep_failures("tests without `gate`")
+            return not self._collecting.complete
         if not self._claims:
             return False
         incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
@@ -376,15 +389,28 @@ class Gating:
 
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
+        if self._collecting is not None:
+            return [*self._collecting.lines, *self.calls_told]
         if not self.verdicts_json:
             return []
         from harness.runs.reports import summary_lines
 
         return [
             *summary_lines(self.verdicts_json),
+            *self.calls_told,
             *self._told,
             f"report: {self._shown(self.report_folder / 'report.md')}",
         ]
+
+    @property
+    def calls_told(self) -> list[str]:
+        """Why runs were asked that the ledger knows in some version, a line for each."""
+        return self._calls.lines() if self._calls else []
+
+    @property
+    def shard(self) -> Shard | None:
+        """The shard that is collected instead of judged; None also where a test could not state its claims."""
+        return None if self._broken else self._options.shard
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)
@@ -404,6 +430,17 @@ class Gating:
                 line.close()
 
         return Progress(total=total, changed=changed)
+
+
+def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
+    """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
+    if early is not None and early.covers(run):
+        early.execute(run)
+        return
+    session.table(run)
+    for claim in claims:
+        if claim.measure.run == run and claim.measure.variants:
+            session.outcomes(claim.measure)
 
 
 def _settings(root: Path) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from harness.core.tables import OutcomeTable, TableBuilder
 from harness.drivers.registry import make_driver
 from harness.execution.fresh import FreshAnswers
 from harness.execution.ledger import KeyMaker
-from harness.execution.recording import Recorder
+from harness.execution.recording import ReplyLog
 from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.fixtures_io.example_locks import locked_examples
 from harness.fixtures_io.locks import make_lock
@@ -76,7 +76,7 @@ class SuiteSession:
         store: StoreFor,
         drivers: Drivers,
         progress: ProgressFor = lambda run, total: Progress(),
-        recorder: Recorder | None = None,
+        recorder: ReplyLog | None = None,
         fresh: FreshAnswers | None = None,
     ) -> None:
         self.suite = suite
@@ -89,7 +89,6 @@ class SuiteSession:
         self._tables: dict[str, OutcomeTable] = {}
         self._prompts: dict[str, Prompt] = {}
         self._builders: dict[str, TableBuilder] = {}
-        self._asked: set[str] = set()
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
@@ -199,9 +198,9 @@ class SuiteSession:
         """The outcomes of the last accepted predictions, if there are comparable ones."""
         return self._tables.get(BASELINE)
 
-    def all_stored(self, run: str) -> bool:
-        """Whether every answer of an executed run came from the ledger."""
-        return run in self._tables and run not in self._asked
+    def was_asked_again(self, run: str) -> bool:
+        """Whether a run was asked again although the ledger may know its answers."""
+        return run in self._comparing
 
     def table(self, run: str) -> OutcomeTable:
         """The outcomes of a run, which is executed if it was not. Raises DriverError if its model can't be had."""
@@ -226,7 +225,7 @@ class SuiteSession:
         requests = render(strategy, self.prompt(run), cases)
         comparing = self._comparing_with(run)
         try:
-            counts = self._execute(
+            self._execute(
                 run, requests, len(cases) * strategy.repeats, self._comparing_sink(run, comparing, by_id, sink)
             )
         except HoldfastError as error:
@@ -236,8 +235,6 @@ class SuiteSession:
         self._tables[run] = builder.finish()
         if comparing is not None:
             self.asked_again[run] = comparing.finish()
-        if comparing is not None or counts.answered or counts.failed:
-            self._asked.add(run)
 
     def _comparing_with(self, run: str) -> Comparing | None:
         """What compares a run that is asked again with what the ledger holds; None where the ledger is asked."""
@@ -329,7 +326,7 @@ class SuiteSession:
             clusters=tuple(case_id for case_id, _ in measure.variants),
         )
 
-    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> Progress:
+    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> None:
         adapter = self.adapter(run)
         progress = self._progress(run, total)
         keys = self._keys(run)
@@ -346,10 +343,9 @@ class SuiteSession:
                 sink=sink,
                 progress=progress,
             )
-        return progress
 
     @staticmethod
-    def _recording_sink(recorder: Recorder, keys: KeyMaker, sink: Sink) -> Sink:
+    def _recording_sink(recorder: ReplyLog, keys: KeyMaker, sink: Sink) -> Sink:
         def both(request: Request, reply: Response | Failure) -> None:
             recorder.add(keys.key(request), reply)
             sink(request, reply)
