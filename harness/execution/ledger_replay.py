@@ -13,9 +13,6 @@ from harness.execution.calls import Version, versions
 from harness.execution.failures import get_failures
 from harness.execution.ledger import Key, KeyMaker, Ledger, changed_parts
 
-SAMPLE = 500
-"""How many missing answers are looked for under other versions."""
-
 
 class LedgerReplay:
     """The ledger at `path` in place of a store and of models."""
@@ -41,9 +38,9 @@ class LedgerReplay:
                 raise LedgerError(self._told(ledger, run, store.asked))
 
     def _told(self, ledger: Ledger, run: str, asked: int) -> str:
-        what = f"{len(self._missing)} of {asked} answers of {run} are not in {self.path}, and no model is asked"
+        what = f"{len(self._missing)} of {asked} answers of {run} are not in {self.path.name}, and no model is asked"
         found = [
-            (len(ledger.get([_under(version, key) for key in self._missing[:SAMPLE]])), version)
+            (len(ledger.get([_under(version, key) for key in self._missing])), version)
             for version in versions(ledger, run)
         ]
         count, version = max(found, key=lambda pair: pair[0], default=(0, None))
@@ -52,8 +49,7 @@ class LedgerReplay:
                 f"{what}: a shard is missing or was not finished; run it with --gate-shard, then `harness merge` again"
             )
         changed = " and ".join(changed_parts(version.key, replace(self._missing[0], inputs="", repeat=0)))
-        some = "" if count == len(self._missing) else f"{count} of "
-        return f"{what}: {some}them are there from before {changed} changed; run all shards on the same commit"
+        return f"{what}: {count} of them were answered before {changed} changed; run all shards on the same commit"
 
 
 class ReplayedLedger:
