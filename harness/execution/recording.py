@@ -57,7 +57,9 @@ class Recording:
         """Raises LedgerError if the file can't be read as a recording."""
         self.path = path
         try:
-            header, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            header, *rows = [
+                json.loads(line) for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+            ]
             if header["recording"] != FORMAT:
                 raise ValueError("another format")
             self.identities: dict[str, dict[str, str]] = header["identities"]
