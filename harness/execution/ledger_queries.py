@@ -109,15 +109,19 @@ def stored_row(ledger: Ledger, key: str) -> dict[str, object] | None:
 
 
 def nearest(ledger: Ledger, parts: Sequence[str]) -> list[tuple[Key, tuple[str, ...]]]:
-    """The stored keys that agree in most parts, the newest first, each with the names of the parts that differ.
+    """The stored keys that agree in most parts, each with the names of the parts that differ.
+
+    Of several that are as near, those of the same inputs come first, then the newest.
 
     `parts` are the starts of the four digests, and the repeat.
     """
     same = " + ".join("(substr(identity, 1, ?) = ?)".replace("identity", part) for part in list(PARTS)[:4])
     values: list[object] = [value for part in parts[:4] for value in (len(part), part)]
+    inputs = parts[list(PARTS).index("inputs")]
     rows = ledger.select(
-        f"SELECT {_PARTS} FROM predictions ORDER BY {same} + (repeat = ?) DESC, answered_at DESC, key LIMIT {NEAREST}",
-        [*values, int(parts[4])],
+        f"SELECT {_PARTS} FROM predictions ORDER BY {same} + (repeat = ?) DESC, (substr(inputs, 1, ?) = ?) DESC, "
+        f"answered_at DESC, key LIMIT {NEAREST}",
+        [*values, int(parts[4]), len(inputs), inputs],
     )
     found = []
     for row in rows:
