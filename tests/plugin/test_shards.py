@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +193,25 @@ def test_a_shard_whose_model_cannot_be_had_fails(sharded):
     result = sharded.run("--gate-shard", "1/3")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["NOT COMPLETE: fruit/lost could not be run: *anser*"])
+
+
+def test_requests_that_were_never_sent_leave_a_shard_incomplete(sharded):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        limits = "limits: {retries: 0, concurrency: 1}"
+        sharded.write("adapters/good.yaml", f"driver: openai_chat\nmodel: m\nbase_url: {address}\n{limits}\n")
+        sharded.suite(SUITE.partition("def test_flips")[0])
+        result = sharded.run_apart("--gate-shard", "1/3", "--gate-strategies", "good")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "fruit/good: 5 requests failed (5 connection) and are judged so; the same command asks them again",
+            "NOT COMPLETE: fruit/good: 62 requests were not sent: not asked, since 5 in a row failed*",
+        ]
+    )
+    keep(sharded, 1)
+    assert "could not be run: 195 of 200 answers of fruit/good are not in ledger.sqlite" in merge(sharded, 1).stdout
 
 
 def test_a_shard_whose_tests_state_no_claims_fails_without_asking(sharded):
