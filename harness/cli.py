@@ -5,27 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from harness import __version__
 from harness.core.errors import HoldfastError
+from harness.runs import LEDGER
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 if it did what it should, 2 with one message on standard error if not."""
+    """Run one command; 0 if it did what it should, 2 with one message on standard error if not.
+
+    A command that judges ends as pytest does.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.command
+    command: Callable[[argparse.Namespace], int | None] = options.command
     try:
-        command(options)
+        return command(options) or 0
     except HoldfastError as error:
         print(f"harness: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("harness: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,10 +56,94 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("adapter", type=Path, metavar="ADAPTER.YAML", help="an adapter with `lora` and `training`")
     train.set_defaults(command=_train)
 
+    _ledger_parsers(commands.add_parser("ledger", help="look into the stored answers, move or remove them"))
+
+    merge = commands.add_parser("merge", help="join the ledgers of shards, and judge what they hold together")
+    merge.add_argument("ledgers", type=Path, nargs="+", metavar="LEDGER", help="a shard's ledger, or an export of one")
+    merge.add_argument("--into", type=Path, metavar="PATH", help=f"the ledger that is judged (default: {LEDGER})")
+    merge.set_defaults(command=_merge)
+
     schema = commands.add_parser("schema", help="print the JSON Schema of a declaration, for editors")
     schema.add_argument("name", choices=("adapter", "strategies", "task"))
     schema.set_defaults(command=_schema)
     return parser
+
+
+def _ledger_parsers(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+    def action(name: str, told: str, command: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=told)
+        made.add_argument("--ledger", type=Path, metavar="PATH", help=f"another ledger than {LEDGER}")
+        made.set_defaults(command=command)
+        return made
+
+    action("stats", "how many answers of which model and prompt, since when, and their tokens", _ledger_stats)
+    export = action("export", "write all answers as JSON lines, sorted by key", _ledger_export)
+    export.add_argument("file", type=Path, metavar="FILE")
+    load = action("import", "add the answers of exports; what is there stays", _ledger_import)
+    load.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    prune = action("prune", "remove the answers for which all that is given holds", _ledger_prune)
+    prune.add_argument("--older-than", type=float, metavar="DAYS", help="answered longer ago")
+    prune.add_argument("--model", metavar="NAME", help="answered by this model, as `stats` names it")
+    prune.add_argument("--prompt", metavar="DIGEST", help="under this prompt; the start of its digest")
+    prune.add_argument("--identity", metavar="DIGEST", help="under this identity; the start of its digest")
+    prune.add_argument("--all", action="store_true", help="all answers")
+    prune.add_argument("--yes", action="store_true", help="do it; without, it is only said what would go")
+    explain = action("explain", "the parts and the answer of a key, or what is nearest to it", _ledger_explain)
+    explain.add_argument(
+        "key", metavar="KEY", help="the start of a key, or IDENTITY/PROMPT/SETTINGS/INPUTS/REPEAT, the start of each"
+    )
+
+
+def _ledger_stats(options: argparse.Namespace) -> None:
+    from harness.runs.ledger_commands import stats
+
+    _print(stats(options.ledger or LEDGER))
+
+
+def _ledger_export(options: argparse.Namespace) -> None:
+    from harness.runs.ledger_commands import export_lines
+
+    _print(export_lines(options.ledger or LEDGER, options.file))
+
+
+def _ledger_import(options: argparse.Namespace) -> None:
+    from harness.runs.ledger_commands import import_lines
+
+    _print(import_lines(options.ledger or LEDGER, options.files))
+
+
+def _ledger_prune(options: argparse.Namespace) -> None:
+    from harness.runs.ledger_commands import prune_choice, prune_lines
+
+    choice = prune_choice(
+        days=options.older_than,
+        model=options.model,
+        prompt=options.prompt,
+        identity=options.identity,
+        everything=options.all,
+    )
+    _print(prune_lines(options.ledger or LEDGER, choice, really=options.yes))
+
+
+def _ledger_explain(options: argparse.Namespace) -> None:
+    from harness.runs.ledger_commands import explain
+
+    _print(explain(options.ledger or LEDGER, options.key))
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from harness.runs.merging import judge, merge_lines
+
+    ledger = options.into or LEDGER
+    _print(merge_lines(ledger, options.ledgers))
+    return judge(ledger)
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 def _import_csv(options: argparse.Namespace) -> None:

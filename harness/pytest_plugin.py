@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import runtestprotocol
 
+from harness.options import OPTIONS, contradiction
+
 if TYPE_CHECKING:
     from harness.core.records import Measure
+    from harness.core.shards import Shard
     from harness.fixtures_io.suites import Suite
     from harness.runs.gating import Gating
     from harness.runs.run import Run
@@ -26,98 +29,13 @@ if TYPE_CHECKING:
 GATING = pytest.StashKey["Gating"]()
 WORKER_VERDICTS = pytest.StashKey[list[str]]()
 WORKER_SPENDING = pytest.StashKey[list["Accounts"]]()
-NOT_TOGETHER = {
-    ("--gate-accept", "-n"): (
-        "a baseline is written by the process that ran all tests; accept without -n (or with -n 0). Answers in the "
-        "ledger are not asked again"
-    ),
-    ("--gate-accept", "--gate-early-stop"): "a baseline holds every case; accept a run without --gate-early-stop",
-    ("--gate-fresh", "--gate-accept"): (
-        "fresh answers do not enter the ledger, so later runs would not be judged on what was accepted; accept an "
-        "ordinary run, without --gate-fresh"
-    ),
-    ("--gate-fresh", "--gate-replay"): (
-        "a recording asks no model; keep fresh answers with --gate-record FILE, and replay them in a run without "
-        "--gate-fresh"
-    ),
-    ("--gate-fresh", "-n"): "every worker would ask by itself and be judged on other answers; leave -n out",
-    (
-        "--gate-selftest",
-        "-n",
-    ): "one process simulates; leave -n out. Answers in the ledger are not asked again",
-    ("--gate-dry-run", "--gate-accept"): "a dry run judges nothing that could be accepted; leave one of them out",
-    ("--gate-dry-run", "--gate-early-stop"): "where a run may stop is not known beforehand; without it all is counted",
-    ("--gate-dry-run", "--gate-record"): "a dry run has no predictions to write; leave one of them out",
-    ("--gate-dry-run", "--gate-replay"): "a recording asks no model, so that there is nothing to count",
-    ("--gate-dry-run", "--gate-selftest"): "a dry run judges nothing; the self-test asks what an ordinary run asks",
-    ("--gate-dry-run", "-n"): "one process counts; leave -n out",
-    ("--gate-max-cost", "--gate-replay"): "a recording asks no model, and costs nothing",
-    ("--gate-max-cost", "-n"): (
-        "two workers could pay for two strategies at once, and pass the limit together; leave -n out. Answers in the "
-        "ledger are not asked again"
-    ),
-    ("--gate-selftest", "--gate-early-stop"): "the simulations need every case; leave --gate-early-stop out",
-}
-"""Options that contradict each other, with the reason and what to do instead."""
+WORKER_CALLS = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("holdfast", "Holdfast: evaluation of prompts and models")
-    group.addoption("--gate-strategies", metavar="GLOB", help="run only the strategies whose name matches")
-    group.addoption("--gate-adapter", metavar="NAME", help="run strategies that use the default adapter on this one")
-    group.addoption("--gate-repeats", metavar="N", type=int, help="answers per case, instead of the declared number")
-    group.addoption(
-        "--gate-profile",
-        choices=("pr", "release"),
-        help="pr: an inconclusive gate warns; release: it blocks (default: [tool.holdfast] profile, else pr)",
-    )
-    group.addoption(
-        "--gate-accept",
-        metavar="REASON",
-        help="make this run's predictions of the shipped strategies the baseline that candidates are compared with",
-    )
-    group.addoption(
-        "--gate-override-slice",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="accept although this critical slice got worse; the override is recorded",
-    )
-    group.addoption("--gate-record", metavar="FILE", help="write this run's predictions")
-    group.addoption("--gate-replay", metavar="FILE", help="judge recorded predictions; no model is asked")
-    group.addoption(
-        "--gate-selftest",
-        action="store_true",
-        help="measure this gate on these predictions: false alarms, and the size of the regressions that it finds",
-    )
-    group.addoption(
-        "--gate-early-stop",
-        action="store_true",
-        help="ask no more cases once every claim that may block is settled, by bounds that allow for looking",
-    )
-    group.addoption(
-        "--gate-fresh",
-        action="store_true",
-        help="ask the models although the ledger knows their answers, which it keeps, and report what moved",
-    )
-    group.addoption(
-        "--gate-dry-run",
-        action="store_true",
-        help="count calls, tokens and cost of each strategy, in the ledger and to be made; asks and judges nothing",
-    )
-    group.addoption(
-        "--gate-max-cost",
-        metavar="USD",
-        type=_usd,
-        help="stop before calls of this run cost more; what was answered is saved, and a higher limit goes on",
-    )
-    group.addoption("--gate-report", metavar="DIR", help="where reports are written (default: reports/latest)")
-
-
-def _usd(text: str) -> float:
-    if not 0 <= (usd := float(text)) < float("inf"):
-        raise ValueError(text)
-    return usd
+    for name, arguments in OPTIONS.items():
+        group.addoption(name, **arguments)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -131,18 +49,19 @@ def pytest_configure(config: pytest.Config) -> None:
         "--gate-max-cost": option.gate_max_cost is not None,
         "--gate-record": option.gate_record is not None,
         "--gate-replay": option.gate_replay is not None,
+        "--gate-shard": option.gate_shard is not None,
         "--gate-selftest": option.gate_selftest,
         "-n": config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"),
     }
-    for (one, other), why in NOT_TOGETHER.items():
-        if given[one] and given[other]:
-            raise pytest.UsageError(f"{one} can't be used with {other}: {why}")
+    if why := contradiction(given):
+        raise pytest.UsageError(why)
 
 
 def _gating(config: pytest.Config) -> Gating:
     """The state of this process, made when the first suite is met, so that other projects pay nothing."""
     if GATING not in config.stash:
-        from harness.runs.gating import Gating, Options
+        from harness.runs.gating import Gating
+        from harness.runs.settings import Options
 
         option = config.option
         if option.gate_repeats is not None and option.gate_repeats < 1:
@@ -163,6 +82,7 @@ def _gating(config: pytest.Config) -> Gating:
                 fresh=option.gate_fresh,
                 dry_run=option.gate_dry_run,
                 max_cost=option.gate_max_cost,
+                shard=option.gate_shard,
             )
         )
     return config.stash[GATING]
@@ -374,6 +294,8 @@ class Gate:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """While claims are declared nothing is reported; a gated test that claims nothing is an error."""
+    if (shard := _shard_of(pyfuncitem)) is not None:
+        return (yield from _collected(pyfuncitem, shard))
     stated = pyfuncitem.funcargs.get("gate")
     if not isinstance(stated, Gate):
         return (yield)
@@ -388,6 +310,31 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if not stated.made and not gating.declaring:
         pytest.fail("this test takes `gate` but makes no claim", pytrace=False)
     return result
+
+
+def _shard_of(item: pytest.Item) -> Shard | None:
+    """The shard that is collected instead of this test being judged, if there is one."""
+    if GATING not in item.config.stash or _suite_file(item.path) is None:
+        return None
+    gating = item.config.stash[GATING]
+    return None if gating.declaring else gating.shard
+
+
+def _collected(item: pytest.Function, shard: Shard) -> Generator[None, object, object]:
+    """No test is judged. Those that ask the model by themselves run in the first shard, for the sake of the answers.
+
+    What they ask may depend on what was answered before, so that it can't be shared out.
+    """
+    if shard.number == 1 and "run" in item.fixturenames and "gate" not in item.fixturenames:
+        from harness.core.errors import HoldfastError
+
+        try:
+            yield
+        except HoldfastError:
+            raise
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception):
+            pass
+    pytest.skip(f"{shard}: its answers are collected, nothing is judged")
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -416,6 +363,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             _execute_and_settle(gating, worker)
         if worker:
             config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
+            config.workeroutput["holdfast_calls"] = gating.calls_told  # type: ignore[attr-defined]
     if config.option.gate_dry_run:
         _leave_out_tests(session)
     return (yield)
@@ -448,6 +396,7 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
     if sent.get("holdfast"):
         node.config.stash.setdefault(WORKER_VERDICTS, []).append(sent["holdfast"])
         node.config.stash.setdefault(WORKER_SPENDING, []).append(sent["holdfast_spent"])
+        node.config.stash.setdefault(WORKER_CALLS, []).extend(sent["holdfast_calls"])
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -487,8 +436,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from harness.runs.reports import summary_lines
         from harness.runs.spent import joined, spent_lines
 
-        accounts = config.stash[WORKER_SPENDING]
-        lines = [*summary_lines(texts[0]), *spent_lines(joined(accounts))]
+        accounts, calls = config.stash[WORKER_SPENDING], config.stash[WORKER_CALLS]
+        lines = [*summary_lines(texts[0]), *sorted(calls), *spent_lines(joined(accounts))]
     if lines:
         terminalreporter.section("holdfast")
         for line in lines:

@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "reporting": {"core"},
     "training": {"core", "drivers"},
     "runs": {"core", "fixtures_io", "drivers", "execution", "reporting", "training"},
-    "pytest_plugin": {"core", "fixtures_io", "runs"},
+    "options": {"core"},
+    "pytest_plugin": {"core", "fixtures_io", "runs", "options"},
     "cli": {"core", "fixtures_io", "runs"},
 }
 HEAVY = {

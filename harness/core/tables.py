@@ -48,6 +48,12 @@ class OutcomeTable:
         """How many expected answers are not there."""
         return int((self.status == MISSING).sum())
 
+    def same_answers(self, other: OutcomeTable) -> bool:
+        """Whether every answer is that of the other table, and ended as it did."""
+        if self.case_ids != other.case_ids or not np.array_equal(self.status, other.status):
+            return False
+        return all(one == two for one, two in zip(self.answers.flat, other.answers.flat, strict=True))
+
     def count(self, status: Status) -> int:
         return int((self.status == STATUSES.index(status)).sum())
 

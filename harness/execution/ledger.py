@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from harness.core.digests import digest
 from harness.core.errors import LedgerError
@@ -24,7 +24,7 @@ from harness.core.records import Request, Response, Usage
 FORMAT = 1
 CHUNK = 500
 
-_TABLE = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS predictions (
     key TEXT PRIMARY KEY,
     identity TEXT NOT NULL,
@@ -41,18 +41,32 @@ CREATE TABLE IF NOT EXISTS predictions (
     provider_model TEXT NOT NULL,
     provider_fingerprint TEXT NOT NULL,
     answered_at REAL NOT NULL
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (key TEXT PRIMARY KEY, parts TEXT NOT NULL, failure TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (
+    run TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    repeats INTEGER NOT NULL,
+    UNIQUE (run, identity, prompt, settings)
+);
 """
-_COLUMNS = (
+COLUMNS = (
     "key, identity, prompt, settings, inputs, repeat, text, finish_reason, input_tokens, output_tokens, "
     "latency_s, confidence, provider_model, provider_fingerprint, answered_at"
 )
+PARTS = {
+    "identity": "the model or adapter",
+    "prompt": "the prompt, its examples or the schema",
+    "settings": "decoding or sampling settings",
+    "inputs": "the case's inputs",
+    "repeat": "the number of repeats",
+}
+"""The parts of a key, each in words."""
 _VALUE_COLUMNS = (
     "key, text, finish_reason, input_tokens, output_tokens, latency_s, confidence, provider_model, provider_fingerprint"
 )
-
-
-PARTS = ("identity", "prompt", "settings", "inputs", "repeat")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +85,11 @@ class Key:
     @cached_property
     def digest(self) -> str:
         return digest({name: getattr(self, name) for name in PARTS})
+
+
+def changed_parts(one: Key, other: Key) -> list[str]:
+    """The parts in which two keys differ, in words."""
+    return [words for part, words in PARTS.items() if getattr(one, part) != getattr(other, part)]
 
 
 class KeyMaker:
@@ -115,7 +134,7 @@ class Ledger:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, FORMAT):
                 raise LedgerError(f"{path} has format {version}, this version reads {FORMAT}; move the file away")
-            self._db.execute(_TABLE)
+            self._db.executescript(_TABLES)
             self._db.execute(f"PRAGMA user_version={FORMAT}")
 
     @contextmanager
@@ -162,12 +181,30 @@ class Ledger:
 
     def put(self, answers: Iterable[tuple[Key, Response]]) -> None:
         """Store answers in one transaction: all of them are there afterwards, or none."""
-        rows = [(key.digest, *_key_row(key), *_response_row(response), time.time()) for key, response in answers]
-        marks = ",".join("?" * len(_COLUMNS.split(",")))
+        self.put_dated((key, response, time.time()) for key, response in answers)
+
+    def put_dated(self, answers: Iterable[tuple[Key, Response, float]]) -> None:
+        """`put`, with the time of each answer in seconds since 1970."""
+        rows = [(key.digest, *_key_row(key), *_response_row(response), at) for key, response, at in answers]
+        marks = ",".join("?" * len(COLUMNS.split(",")))
+        self.change_many(f"INSERT OR IGNORE INTO predictions ({COLUMNS}) VALUES ({marks})", rows)
+
+    def select(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, as a stream."""
+        with self._usable():
+            yield from self._db.execute(sql, values)
+
+    def change(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run one statement; returns how many rows it changed."""
+        with self._usable():
+            return self._db.execute(sql, values).rowcount
+
+    def change_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one statement for every row, in one transaction."""
         with self._usable():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany(f"INSERT OR IGNORE INTO predictions ({_COLUMNS}) VALUES ({marks})", rows)
+                self._db.executemany(sql, rows)
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # SQLite ends it by itself where the disk is full

@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.core.errors import LedgerError
 from harness.core.records import Adapter, Failure, Request, Response, Usage
-from harness.execution.ledger import Key, KeyMaker
+from harness.execution.ledger import Key, KeyMaker, changed_parts
 
 FORMAT = 1
-_PARTS = ("identity", "prompt", "settings", "inputs", "repeat")
-_MEANING = {
-    "identity": "the model or adapter",
-    "prompt": "the prompt, its examples or the schema",
-    "settings": "decoding or sampling settings",
-    "inputs": "the case's inputs",
-    "repeat": "the number of repeats",
-}
+
+
+class ReplyLog(Protocol):
+    """Is told of every reply of a run."""
+
+    def add_identity(self, adapter: str, identity: Mapping[str, str]) -> None: ...
+
+    def add(self, key: Key, reply: Response | Failure) -> None: ...
 
 
 class Recorder:
@@ -57,7 +57,9 @@ class Recording:
         """Raises LedgerError if the file can't be read as a recording."""
         self.path = path
         try:
-            header, *rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            header, *rows = [
+                json.loads(line) for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+            ]
             if header["recording"] != FORMAT:
                 raise ValueError("another format")
             self.identities: dict[str, dict[str, str]] = header["identities"]
@@ -77,11 +79,10 @@ class Recording:
 
     def what_changed(self, key: Key) -> str:
         """The parts in which `key` differs from the nearest recorded one, in words."""
-        nearest = max(self._keys, key=lambda k: sum(getattr(k, p) == getattr(key, p) for p in _PARTS), default=None)
+        nearest = min((changed_parts(known, key) for known in self._keys), key=len, default=None)
         if nearest is None:
             return "the recording is empty"
-        changed = [_MEANING[part] for part in _PARTS if getattr(nearest, part) != getattr(key, part)]
-        return "changed since the recording: " + ", ".join(changed)
+        return "changed since the recording: " + ", ".join(nearest)
 
 
 class ReplayStore:

@@ -62,7 +62,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
 def read_baseline(path: Path) -> Baseline | None:
     """The accepted run, None if none was accepted yet. Raises FixtureError for a file that is no baseline."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except FileNotFoundError:
         return None
     try:

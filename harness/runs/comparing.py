@@ -48,13 +48,15 @@ class _Predictions:
         return self.unusable or self._not_comparable(run)
 
     def identical(self, run: str) -> bool:
-        """Whether `run` is the accepted run: the same digest, and every answer from the ledger."""
-        accepted = self.accepted
-        return (
-            accepted is not None
-            and accepted.header["digest"] == self._session.digest(run)
-            and self._session.all_stored(run)
-        )
+        """Whether `run` is the accepted run: the same digest, and every answer the accepted one.
+
+        Where an answer came from does not count, so that a resumed run, several processes, merged shards and a second
+        run are judged alike. Only a run that was asked again on purpose is not the accepted one.
+        """
+        accepted, session = self.accepted, self._session
+        if accepted is None or self.unusable or accepted.header["digest"] != session.digest(run):
+            return False
+        return not session.was_asked_again(run) and session.table(run).same_answers(session.table(self._name))
 
     def _not_comparable(self, run: str) -> str:
         if self.accepted is None:

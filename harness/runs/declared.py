@@ -57,3 +57,13 @@ class DeclaredClaim:
     def title(self) -> str:
         """The claim as a reader of a report knows it."""
         return self.name or str(self.measure) + (" against the anchor" if self.against == ANCHOR else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a test does about one of its claims. `settled` is false where there is no verdict to speak of."""
+
+    label: str
+    blocks: bool
+    message: str
+    settled: bool = True

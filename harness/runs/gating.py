@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,13 @@ from harness.core.errors import ClaimError, HoldfastError
 from harness.core.policy import PROFILES, Effect, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
-from harness.runs.declared import DeclaredClaim
-from harness.runs.settings import inconclusive, settings
+from harness.runs import LEDGER
+from harness.runs.declared import DeclaredClaim, Judged
+from harness.runs.settings import Options, inconclusive, settings
 
 if TYPE_CHECKING:
+    from harness.core.shards import Shard
+    from harness.execution.calls import Calls
     from harness.execution.fresh import FreshAnswers
     from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
@@ -29,39 +32,8 @@ if TYPE_CHECKING:
     from harness.runs.early import EarlyStop
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
+    from harness.runs.sharding import Collecting
     from harness.runs.spent import Accounts
-
-LEDGER = Path(".holdfast") / "ledger.sqlite"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line asked for; None is the default."""
-
-    root: Path
-    adapter: str | None = None
-    repeats: int | None = None
-    profile: str | None = None
-    report: Path | None = None
-    accept: str | None = None
-    overrides: tuple[str, ...] = ()
-    record: Path | None = None
-    replay: Path | None = None
-    selftest: bool = False
-    early_stop: bool = False
-    fresh: bool = False
-    dry_run: bool = False
-    max_cost: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What a test does about one of its claims. `settled` is false where there is no verdict to speak of."""
-
-    label: str
-    blocks: bool
-    message: str
-    settled: bool = True
 
 
 class Gating:
@@ -101,6 +73,8 @@ class Gating:
         self._live = False
         self._running: tuple[str, Progress] | None = None
         self._interrupted = False
+        self._calls: Calls | None = None
+        self._collecting: Collecting | None = None
 
     @property
     def report_folder(self) -> Path:
@@ -127,7 +101,7 @@ class Gating:
                 drivers=drivers,
                 progress=self._progress,
                 spending=self.spending,
-                recorder=self._recorder,
+                recorder=self._collecting.log if self._collecting else self._recorder,
                 fresh=self._fresh,
             )
         return self._sessions[file]
@@ -147,26 +121,31 @@ class Gating:
         return {} if self._options.replay else plain(self.spending.accounts)
 
     def _sources(self) -> tuple[StoreFor, Drivers]:
-        """Where predictions are kept and where new ones come from: the ledger and the models, or a recording alone."""
+        """Where predictions are kept and where new ones come from: the ledger and the models, or stored ones alone."""
+        from harness.execution.calls import Calls
         from harness.execution.fresh import FreshAnswers
-        from harness.execution.ledger import paying_ledger
-        from harness.execution.recording import Recorder, Recording, ReplayDriver, replaying
+        from harness.execution.recording import Recorder
+        from harness.runs.replaying import replay_sources
         from harness.runs.session import Drivers
+        from harness.runs.sharding import Collecting
 
         if self._source is None:
             ledger = self._options.root / LEDGER
             if self._options.dry_run:
+                from harness.execution.ledger import paying_ledger
                 from harness.runs.planning import identifying_driver
 
                 self._source = partial(paying_ledger, ledger), Drivers(identifying_driver)
             elif self._options.replay is not None:
-                recording = Recording(self._options.replay)
-                self._source = partial(replaying, recording), Drivers(partial(ReplayDriver, recording))
+                self._source = replay_sources(self._options.replay)
             elif self._options.fresh:
                 self._fresh = FreshAnswers()
                 self._source = partial(self._fresh.store, ledger), Drivers()
             else:
-                self._source = partial(paying_ledger, ledger), Drivers()
+                self._calls = Calls()
+                self._source = partial(self._calls.store, ledger), Drivers()
+            if self._options.shard is not None:
+                self._collecting = Collecting(self._options.shard, ledger)
             if self._options.record is not None:
                 self._recorder = Recorder()
         return self._source
@@ -267,6 +246,10 @@ class Gating:
             from harness.execution.parent import stop_with_parent
 
             stop_with_parent()
+        if self._collecting is not None:
+            for file, claims in self._claims.items():
+                self._collecting.collect(self._sessions[file], [claim.measure for claim in claims.values()])
+            return
         self._execute()
         self._live = False  # from here on pytest writes its own line
         self._report(write=worker in ("", "gw0"))
@@ -305,13 +288,7 @@ class Gating:
             early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
-                    if early is not None and early.covers(run):
-                        early.execute(run)
-                    else:
-                        session.table(run)
-                    for measure in {claim.measure: None for claim in ordered if claim.measure.run == run}:
-                        if measure.variants:
-                            session.outcomes(measure)
+                    _execute(session, run, ordered, early)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, ordered, early)
@@ -402,6 +379,9 @@ class Gating:
 
         In profile `release` an incomplete gate fails: a selection, or an accepted claim that is no longer made.
         """
+        if self._collecting is not None:
+            self._collecting.keep_failures("tests without `gate`")
+            return not self._collecting.complete
         if not self._claims or self._options.dry_run or self._interrupted:
             return False
         incomplete = [*self._selected, *(line for lines in self._incomplete.values() for line in lines)]
@@ -450,6 +430,8 @@ class Gating:
 
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
+        if self._collecting is not None:
+            return [*self._collecting.lines, *self.calls_told]
         if not self.verdicts_json:
             return self._told
         from harness.runs.reports import summary_lines
@@ -457,10 +439,21 @@ class Gating:
 
         return [
             *summary_lines(self.verdicts_json),
+            *self.calls_told,
             *self._told,
             *spent_lines(joined([self.spent()])),
             f"report: {self._shown(self.report_folder / 'report.md')}",
         ]
+
+    @property
+    def calls_told(self) -> list[str]:
+        """Why runs were asked that the ledger knows in some version, a line for each."""
+        return self._calls.lines() if self._calls else []
+
+    @property
+    def shard(self) -> Shard | None:
+        """The shard that is collected instead of judged; None also where a test could not state its claims."""
+        return None if self._broken else self._options.shard
 
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._options.root)) if path.is_relative_to(self._options.root) else str(path)
@@ -473,6 +466,17 @@ class Gating:
         with showing(prefix + what, total, account, live=self._live) as progress:
             self._running = what, progress
             yield progress
+
+
+def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
+    """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
+    if early is not None and early.covers(run):
+        early.execute(run)
+        return
+    session.table(run)
+    for claim in claims:
+        if claim.measure.run == run and claim.measure.variants:
+            session.outcomes(claim.measure)
 
 
 def _with_repeats(suite: Suite, repeats: int) -> Suite:

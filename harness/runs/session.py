@@ -39,7 +39,7 @@ from harness.drivers.registry import READS_MESSAGES, make_driver
 from harness.execution.budget import UNAFFORDABLE, RunBudget
 from harness.execution.fresh import FreshAnswers
 from harness.execution.ledger import KeyMaker
-from harness.execution.recording import Recorder
+from harness.execution.recording import ReplyLog
 from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.execution.spending import Account, Spending
 from harness.fixtures_io.example_locks import locked_examples
@@ -110,7 +110,7 @@ class SuiteSession:
         drivers: Drivers,
         progress: ProgressFor = lambda run, total, account: nullcontext(Progress(total=total)),
         spending: Spending | None = None,
-        recorder: Recorder | None = None,
+        recorder: ReplyLog | None = None,
         fresh: FreshAnswers | None = None,
     ) -> None:
         self.suite = suite
@@ -124,7 +124,6 @@ class SuiteSession:
         self._tables: dict[str, OutcomeTable] = {}
         self._prompts: dict[str, Prompt] = {}
         self._builders: dict[str, TableBuilder] = {}
-        self._asked: set[str] = set()
         self._scorers: dict[str, Scorer] = {}
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
@@ -246,9 +245,9 @@ class SuiteSession:
         """The outcomes of the last accepted predictions, if there are comparable ones."""
         return self._tables.get(BASELINE)
 
-    def all_stored(self, run: str) -> bool:
-        """Whether every answer of an executed run came from the ledger."""
-        return run in self._tables and run not in self._asked
+    def was_asked_again(self, run: str) -> bool:
+        """Whether a run was asked again although the ledger may know its answers."""
+        return run in self._comparing
 
     def table(self, run: str) -> OutcomeTable:
         """The outcomes of a run, which is executed if it was not. Raises DriverError if its model can't be had."""
@@ -274,7 +273,7 @@ class SuiteSession:
 
         requests = render(strategy, self.prompt(run), under_way)
         try:
-            counts = self._execute(
+            self._execute(
                 run, requests, len(cases) * strategy.repeats, self._comparing_sink(run, comparing, under_way, sink)
             )
         except HoldfastError as error:
@@ -283,8 +282,6 @@ class SuiteSession:
         self._tables[run] = builder.finish()
         if comparing is not None:
             self.asked_again[run] = comparing.finish()
-        if comparing is not None or counts.answered or counts.failed:
-            self._asked.add(run)
 
     def _note_broken(self, run: str, error: HoldfastError) -> None:
         """What a run was to be judged on can't be had: it has no outcomes."""
@@ -390,7 +387,7 @@ class SuiteSession:
             clusters=tuple(case_id for case_id, _ in measure.variants),
         )
 
-    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> Progress:
+    def _execute(self, run: str, requests: Iterator[Request], total: int, sink: Sink) -> None:
         adapter = self.adapter(run)
         account = self._spending.account(f"{self.suite.name}/{run}")
         size = RequestSize(messages=adapter.driver in READS_MESSAGES)
@@ -416,10 +413,9 @@ class SuiteSession:
             raise DriverError(
                 stopped(run, self._spending, budget.unaffordable, answered, total, resumes=self._fresh is None)
             )
-        return progress
 
     @staticmethod
-    def _recording_sink(recorder: Recorder, keys: KeyMaker, sink: Sink) -> Sink:
+    def _recording_sink(recorder: ReplyLog, keys: KeyMaker, sink: Sink) -> Sink:
         def both(request: Request, reply: Response | Failure) -> None:
             if not (isinstance(reply, Failure) and reply.kind == UNAFFORDABLE):
                 recorder.add(keys.key(request), reply)

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ClaimError
 from harness.core.policy import INCONCLUSIVE, PROFILES, Effect
+
+if TYPE_CHECKING:
+    from harness.core.shards import Shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asked for; None is the default."""
+
+    root: Path
+    adapter: str | None = None
+    repeats: int | None = None
+    profile: str | None = None
+    report: Path | None = None
+    accept: str | None = None
+    overrides: tuple[str, ...] = ()
+    record: Path | None = None
+    replay: Path | None = None
+    selftest: bool = False
+    early_stop: bool = False
+    fresh: bool = False
+    dry_run: bool = False
+    max_cost: float | None = None
+    shard: Shard | None = None
 
 
 def settings(root: Path) -> dict[str, Any]:

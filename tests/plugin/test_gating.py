@@ -239,6 +239,41 @@ def test_workers_reach_the_same_verdicts_and_call_once(project):
     spread.stdout.fnmatch_lines(["*fruit: *blocking*"])
 
 
+def test_workers_agree_on_an_accepted_strategy_that_one_of_them_paid_for(project):
+    project.suite(
+        ACCURACY
+        + "\ndef test_same(run, baseline, gate):\n    gate.no_worse(run.accuracy(), baseline.accuracy(), 0.05)\n"
+    )
+    project.run("--gate-accept", "first")
+    project.run()
+    alone = project.report("verdicts.json")
+    project.pytester.run("rm", "-rf", ".holdfast", "adapters/calls.log")
+    assert project.run_apart("-n", "2").ret == 0
+    assert (project.report("verdicts.json"), project.calls) == (alone, 200)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_calls_that_follow_a_change_are_explained(project, workers):
+    project.strategies(fair="candidate", good="shipped")
+    project.suite(ACCURACY)
+    first = project.run_apart(*workers)
+    assert "calls, since" not in first.stdout.str()
+    project.adapter("good", wrong=1)
+    project.write("suites/fruit/prompts/p.md", "Name the fruit, please.\n")
+    before = project.calls
+    second = project.run_apart(*workers)
+    assert project.calls == before + 400
+    prompt = "the prompt, its examples or the schema"
+    second.stdout.fnmatch_lines(
+        [
+            f"fruit/fair: 200 calls, since {prompt} changed",
+            f"fruit/good: 200 calls, since the model or adapter and {prompt} changed",
+        ]
+    )
+    assert "calls, since" not in project.run_apart(*workers).stdout.str()
+    assert "since" not in project.report("verdicts.json")
+
+
 def test_a_model_may_be_asked_in_tests_without_gate(project):
     project.suite(
         """
