@@ -234,7 +234,7 @@ def main() -> None:
         "# Servers that make it hard",
         "",
         f"`python benchmarks/hard_servers.py`, {platform.machine()}, {os.cpu_count()} cores that client and server "
-        f"share; {CASES:,} cases each. The machine had other work meanwhile, so times are upper limits.",
+        f"share; {CASES:,} cases each. The machine is shared, so times vary from run to run.",
         "",
         tabulate(rows, headers=["server", "goal", "measured"], tablefmt="pipe", disable_numparse=True),
         "",
