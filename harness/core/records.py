@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
@@ -296,6 +296,13 @@ class Failure:
     retryable: bool = False
     retry_after_s: float | None = None
     headroom: Headroom | None = field(default=None, compare=False, repr=False)
+
+
+def stored(reply: Response | Failure) -> dict[str, Any]:
+    """A reply as it is written; what the provider had left at that moment is no part of it."""
+    values = asdict(reply)
+    del values["headroom"]
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

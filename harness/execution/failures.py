@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from harness.core.records import Failure, Response
+from harness.core.records import Failure, Response, stored
+from harness.execution.budget import UNAFFORDABLE
 from harness.execution.ledger import CHUNK, Key, Ledger
 
-NOT_ASKED = frozenset({"stopped"})
+NOT_ASKED = frozenset({"stopped", UNAFFORDABLE})
 """Kinds of failure of requests that were never sent: they are missing, not failed."""
 
 
@@ -37,7 +38,7 @@ class FailureLog:
 
 def put_failures(ledger: Ledger, failures: Iterable[tuple[Key, Failure]]) -> None:
     """Keep failures; a later one of the same request takes the place of an earlier one."""
-    rows = [(key.digest, json.dumps(asdict(key)), json.dumps(asdict(failure))) for key, failure in failures]
+    rows = [(key.digest, json.dumps(asdict(key)), json.dumps(stored(failure))) for key, failure in failures]
     ledger.change_many("INSERT OR REPLACE INTO failures (key, parts, failure) VALUES (?, ?, ?)", rows)
 
 

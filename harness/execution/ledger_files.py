@@ -24,7 +24,7 @@ SHOWN = 10
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _LARGEST = 2**63 - 1
 _LATEST = 10**11
-_VALUES = {field.name for field in fields(Response)}
+_VALUES = {field.name for field in fields(Response) if field.compare}
 SQLITE = b"SQLite format 3\0"
 
 
@@ -217,7 +217,7 @@ def _response(value: object) -> Response:
 
 
 def _failure(value: object) -> Failure:
-    values = _object(value, "`failure`", {field.name for field in fields(Failure)})
+    values = _object(value, "`failure`", {field.name for field in fields(Failure) if field.compare})
     if not isinstance(values["retryable"], bool):
         raise ValueError("`retryable` is neither true nor false")
     after = values["retry_after_s"]

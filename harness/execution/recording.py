@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import LedgerError
-from harness.core.records import Adapter, Failure, Request, Response, Usage
+from harness.core.records import Adapter, Failure, Request, Response, Usage, stored
 from harness.execution.ledger import Key, KeyMaker, changed_parts
 
 FORMAT = 1
@@ -42,7 +42,7 @@ class Recorder:
         rows: list[dict[str, Any]] = [{"recording": FORMAT, "identities": self._identities}]
         for digest in sorted(self._replies):
             key, reply = self._replies[digest]
-            rows.append({"key": asdict(key), type(reply).__name__.lower(): _stored(reply)})
+            rows.append({"key": asdict(key), type(reply).__name__.lower(): stored(reply)})
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         text = "".join(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
@@ -133,13 +133,6 @@ class ReplayDriver:
 def replaying(recording: Recording, name: str) -> Iterator[ReplayStore]:
     """The store of one run; nobody has to wait for it."""
     yield ReplayStore(recording)
-
-
-def _stored(reply: Response | Failure) -> dict[str, Any]:
-    """A reply as it is written; what the provider had left at that moment is no part of it."""
-    values = asdict(reply)
-    del values["headroom"]
-    return values
 
 
 def _reply(row: Mapping[str, Any]) -> Response | Failure:

@@ -169,7 +169,7 @@ def test_an_unrelated_project_is_left_alone(pytester):
         [sys.executable, "-c", program], cwd=pytester.path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "HARNESS ['harness.pytest_plugin']" in done.stdout
+    assert "HARNESS ['harness.options', 'harness.pytest_plugin']" in done.stdout
 
 
 def test_the_fixtures_say_what_they_need_outside_a_suite(pytester):
