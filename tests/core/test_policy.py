@@ -24,7 +24,7 @@ def documented():
     start = next(i for i, cells in enumerate(lines) if cells[:2] == ["role", "verdict"])
     profiles = [re.fullmatch(r"profile `(\w+)`", cell)[1] for cell in lines[start][2:]]
     found = {}
-    for cells in lines[start + 2 :]:
+    for cells in itertools.takewhile(lambda row: len(row) == len(lines[start]), lines[start + 2 :]):
         role = re.match(r"`(\w+)`", cells[0])[1]
         found.update({(role, cells[1], profile): words for profile, words in zip(profiles, cells[2:], strict=True)})
     return found
