@@ -20,7 +20,7 @@ from harness.core.kinds import Kind, Rule
 from harness.core.outcomes import Outcomes
 from harness.core.paired_evidence import weigh_no_worse
 from harness.core.rate_evidence import largest, weigh_rate
-from harness.core.verdicts import Evidence, Measured
+from harness.core.verdicts import Evidence, Measured, known
 
 SEQUENTIAL = 0.8
 _PRECISION = 1e-6
@@ -41,10 +41,10 @@ def weigh_early(claim: Claim) -> Evidence:
     seen: NDArray[np.bool_] = ~np.isnan(claim.outcomes.values[:, 0])
     part = replace(claim, outcomes=_kept(claim.outcomes, seen))
     if claim.baseline is not None:
-        known = set(part.outcomes.case_ids)
+        asked = set(part.outcomes.case_ids)
         part = replace(
             part,
-            baseline=_kept(claim.baseline, np.array([name in known for name in claim.baseline.case_ids], dtype=bool)),
+            baseline=_kept(claim.baseline, np.array([name in asked for name in claim.baseline.case_ids], dtype=bool)),
             identical=claim.identical and bool(seen.all()),
         )
     if not part.outcomes.n:
@@ -61,8 +61,8 @@ def weigh_early(claim: Claim) -> Evidence:
     shown, p = log_pass >= -math.log(early_alpha), min(1.0, math.exp(-max(log_fail, 0.0)) / SEQUENTIAL)
     rule = fail_rule = Rule.ANYTIME
     if seen.all():
-        lower, upper = max(lower, _known(measured.lower)), min(upper, _known(measured.upper))
-        fixed_p = _known(measured.p) / (1 - SEQUENTIAL)
+        lower, upper = max(lower, known(measured.lower)), min(upper, known(measured.upper))
+        fixed_p = known(measured.p) / (1 - SEQUENTIAL)
         if fixed.passes and not shown:
             rule = fixed.pass_rule
         if fixed_p < p:
@@ -119,12 +119,12 @@ def _log_e(claim: Claim, measured: Measured, bound: float) -> LogE:
 
     def paired(factor: float) -> tuple[float, float]:
         size = math.ceil(n * factor)
-        losses, gains = (math.floor(_known(count) * size / n) for count in (measured.losses, measured.gains))
+        losses, gains = (math.floor(known(count) * size / n) for count in (measured.losses, measured.gains))
         return st.log_e_paired(losses, gains, size, bound)
 
     def rate(factor: float) -> tuple[float, float]:
         size = math.ceil(n * factor)
-        ones = round(_known(measured.estimate) * size)
+        ones = round(known(measured.estimate) * size)
         if claim.kind is Kind.AT_MOST:
             return st.log_e_floor(size - ones, ones, 1 - bound)
         return st.log_e_floor(ones, size - ones, bound)
@@ -136,7 +136,7 @@ def _log_e_pass(claim: Claim, measured: Measured, bad: int) -> float:
     """The logarithm of the E-value for a PASS with `bad` failures, occurrences, or losses beside the gains seen."""
     n = measured.n
     if claim.kind is Kind.NO_WORSE:
-        gains = round(_known(measured.gains))
+        gains = round(known(measured.gains))
         return st.log_e_paired(bad, gains, n, claim.bound)[0] if bad + gains <= n else -math.inf
     return st.log_e_floor(n - bad, bad, claim.bound if claim.kind is Kind.AT_LEAST else 1 - claim.bound)[0]
 
@@ -145,7 +145,7 @@ def _anytime_bounds(claim: Claim, measured: Measured, alpha: float) -> tuple[flo
     """The values that E-processes against them have not excluded at `alpha`, each side on its own."""
     needed, n = -math.log(alpha), measured.n
     if claim.kind is Kind.NO_WORSE:
-        losses, gains = round(_known(measured.losses)), round(_known(measured.gains))
+        losses, gains = round(known(measured.losses)), round(known(measured.gains))
 
         def below(loss: float) -> bool:
             return st.log_e_paired(losses, gains, n, loss)[0] >= needed
@@ -153,10 +153,10 @@ def _anytime_bounds(claim: Claim, measured: Measured, alpha: float) -> tuple[flo
         def above(gain: float) -> bool:
             return st.log_e_paired(gains, losses, n, gain)[0] >= needed
 
-        change = _known(measured.estimate)
+        change = known(measured.estimate)
         return -_first(below, max(0.0, -change)), _first(above, max(0.0, change))
-    ones = round(_known(measured.estimate) * n)
-    rate = _known(measured.estimate)
+    ones = round(known(measured.estimate) * n)
+    rate = known(measured.estimate)
     lower = 1 - _first(lambda bad: st.log_e_floor(ones, n - ones, 1 - bad)[0] >= needed, 1 - rate)
     upper = _first(lambda high: st.log_e_floor(n - ones, ones, 1 - high)[0] >= needed, rate)
     return lower, upper
@@ -173,9 +173,3 @@ def _first(excluded: Callable[[float], bool], low: float) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if excluded(middle) else (middle, high)
     return high
-
-
-def _known(value: float | None) -> float:
-    if value is None:
-        raise ValueError("the evidence lacks a number that it was made from")
-    return value

@@ -138,12 +138,11 @@ def shared_messages(prompt: Prompt, *, examples_in_prompt: bool = False) -> list
     messages = [{"role": "system", "content": system_text(prompt, examples_in_prompt=examples_in_prompt)}]
     if not examples_in_prompt:
         for inputs, answer in prompt.examples:
-            messages.append({"role": "user", "content": inputs_text(inputs)})
+            messages.append(inputs_message(inputs))
             messages.append({"role": "assistant", "content": answer_text(answer, prompt.schema)})
     return messages
 
 
-def chat_messages(request: Request, *, examples_in_prompt: bool = False) -> list[dict[str, str]]:
-    """The request as chat messages: those of its prompt, and the case as the last user message."""
-    shared = shared_messages(request.prompt, examples_in_prompt=examples_in_prompt)
-    return [*shared, {"role": "user", "content": inputs_text(request.inputs)}]
+def inputs_message(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The inputs of a case, or of an example, as the message of a user."""
+    return {"role": "user", "content": inputs_text(inputs)}

@@ -109,6 +109,13 @@ def numbers(measured: Measured) -> dict[str, Any]:
     return {entry.name: getattr(measured, entry.name) for entry in fields(Measured)}
 
 
+def known(value: float | None) -> float:
+    """A number that the rule in question always has; raises ValueError where it is missing all the same."""
+    if value is None:
+        raise ValueError("the verdict lacks a number that its rule needs")
+    return value
+
+
 def incomplete(outcomes: Outcomes, *others: Outcomes) -> Evidence | None:
     """The evidence of a claim that misses cases or answers; None where everything expected is there."""
     missing = tuple(sorted({name for side in (outcomes, *others) for name in side.missing_ids}))

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable
 
 from harness.core.kinds import Kind, Rule, VerdictStatus
-from harness.core.verdicts import Verdict, some
+from harness.core.verdicts import Verdict, known, some
 
 _UNJUDGED = (Rule.INCOMPLETE, Rule.NOT_COMPARABLE)
 
@@ -158,7 +158,7 @@ def _statement(verdict: Verdict) -> list[str]:
             allowed = f"{_declared(verdict.claim.bound)} allowed"
             return [f"{_share(verdict, '')}, {_shown(verdict, percent, at_least=False)}", allowed]
         case Kind.COST_AT_MOST:
-            seen = f"costs {number(_known(verdict.estimate))} per decision"
+            seen = f"costs {number(known(verdict.estimate))} per decision"
             return [f"{seen}, {_shown(verdict, number, at_least=False)}", f"{number(verdict.claim.bound)} allowed"]
         case Kind.QUANTILE_AT_MOST:
             return [f"{_quantile(verdict)}, {_time_limit(verdict)}", f"{seconds(verdict.claim.bound)} allowed"]
@@ -173,17 +173,15 @@ def _statement(verdict: Verdict) -> list[str]:
 def _share(verdict: Verdict, right: str) -> str:
     answers = verdict.n * verdict.repeats
     unit = "" if verdict.repeats == 1 else " answers"
-    return (
-        f"{round(_known(verdict.estimate) * answers)} of {answers}{unit}{right} ({percent(_known(verdict.estimate))})"
-    )
+    return f"{round(known(verdict.estimate) * answers)} of {answers}{unit}{right} ({percent(known(verdict.estimate))})"
 
 
 def _shown(verdict: Verdict, written: Callable[..., str], *, at_least: bool) -> str:
     """The bound that decides: a FAIL shows the opposite of what was claimed."""
     if at_least is (verdict.status is not VerdictStatus.FAIL):
-        shown = f"at least {written(_known(verdict.lower), against=verdict.claim.bound)}"
+        shown = f"at least {written(known(verdict.lower), against=verdict.claim.bound)}"
     else:
-        shown = f"at most {written(_known(verdict.upper), against=verdict.claim.bound)}"
+        shown = f"at most {written(known(verdict.upper), against=verdict.claim.bound)}"
     return f"{shown} with {_confidence(verdict)} confidence"
 
 
@@ -193,7 +191,7 @@ def seconds(value: float, *, against: float | None = None) -> str:
 
 
 def _quantile(verdict: Verdict) -> str:
-    share, estimate = _declared(verdict.claim.quantile or 0.0), _known(verdict.estimate)
+    share, estimate = _declared(verdict.claim.quantile or 0.0), known(verdict.estimate)
     if math.isinf(estimate):
         return f"fewer than {share} of the requests were answered"
     return f"{share} were answered within {seconds(estimate)}"
@@ -202,9 +200,9 @@ def _quantile(verdict: Verdict) -> str:
 def _time_limit(verdict: Verdict) -> str:
     """The limit that decides: a FAIL shows the opposite of what was claimed."""
     word, limit = ("at least", verdict.lower) if verdict.status is VerdictStatus.FAIL else ("at most", verdict.upper)
-    if math.isinf(_known(limit)):
+    if math.isinf(known(limit)):
         return "with no upper limit" if word == "at most" else "with no limit"
-    return f"{word} {seconds(_known(limit), against=verdict.claim.bound)} with {_confidence(verdict)} confidence"
+    return f"{word} {seconds(known(limit), against=verdict.claim.bound)} with {_confidence(verdict)} confidence"
 
 
 def _violations(verdict: Verdict) -> list[str]:
@@ -215,7 +213,7 @@ def _violations(verdict: Verdict) -> list[str]:
         seen = f"{len(ids)} of {_count(verdict.n, 'case')}{_each(verdict, ',')} with a violation ({some(ids)})"
         return [seen, "none is allowed", *gaps]
     assure = verdict.claim.assure
-    unexcluded = f"that does not exclude a rate of up to {percent(_known(verdict.upper), against=assure)}"
+    unexcluded = f"that does not exclude a rate of up to {percent(known(verdict.upper), against=assure)}"
     asked = [f"{_declared(assure)} was to be excluded"] if assure and verdict.rule is Rule.TOO_FEW_TO_ASSURE else []
     return [f"no violation in {_count(verdict.n, 'case')}{_each(verdict)}", unexcluded, *asked]
 
@@ -229,10 +227,10 @@ def _flips(verdict: Verdict) -> str:
 
 
 def _cost_change(verdict: Verdict) -> str:
-    change, now = _known(verdict.estimate), number(_known(verdict.candidate_estimate))
+    change, now = known(verdict.estimate), number(known(verdict.candidate_estimate))
     if change == 0:
         return f"costs {now} per decision, as before"
-    before = number(_known(verdict.baseline_estimate))
+    before = number(known(verdict.baseline_estimate))
     return f"costs {number(abs(change))} {'more' if change > 0 else 'less'} per decision ({now}, was {before})"
 
 
@@ -245,7 +243,7 @@ def _change(verdict: Verdict, worsening: str, size: Callable[[float], str]) -> l
         return [f"{beyond} is excluded", *real]
     if verdict.status is VerdictStatus.INCONCLUSIVE:
         return [f"{beyond} can't be excluded"]
-    least = _known(verdict.lower) if worsening == "rise" else -_known(verdict.upper)
+    least = known(verdict.lower) if worsening == "rise" else -known(verdict.upper)
     extent = f", at least {size(least)} with {_confidence(verdict)} confidence" if least > 0 else ""
     open_ended = [] if least >= verdict.claim.bound else [f"{beyond} can't be excluded"]
     return [f"the {worsening} is real{extent}", *open_ended]
@@ -263,12 +261,6 @@ def _next(verdict: Verdict) -> list[str]:
 def _each(verdict: Verdict, end: str = "") -> str:
     """How often each case is asked; nothing to say where it is once."""
     return f", asked {verdict.repeats} times each{end}" if verdict.repeats > 1 else ""
-
-
-def _known(value: float | None) -> float:
-    if value is None:
-        raise ValueError("the verdict lacks a number that its rule needs")
-    return value
 
 
 def _confidence(verdict: Verdict) -> str:

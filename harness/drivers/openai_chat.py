@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DriverError
 from harness.core.lowering import lower_for_response_format
-from harness.core.prompting import TEMPLATE_VERSION, inputs_text, shared_messages
+from harness.core.prompting import TEMPLATE_VERSION, inputs_message, shared_messages
 from harness.core.records import Adapter, Decoding, Failure, Headroom, Prompt, Request, Response, Usage
 from harness.drivers.endpoint import read_endpoint
 from harness.drivers.lazy import need
@@ -92,7 +92,7 @@ class OpenAIChatDriver:
         messages, response_format = self._of_prompt(request.prompt)
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [*messages, {"role": "user", "content": inputs_text(request.inputs)}],
+            "messages": [*messages, inputs_message(request.inputs)],
             "temperature": settings.temperature,
             # OpenAI has renamed it, but this is the name that every compatible server knows.
             "max_tokens": settings.max_tokens,

@@ -11,7 +11,8 @@ from harness.core.errors import LedgerError
 from harness.core.records import Adapter, Failure, Request, Response
 from harness.execution.calls import Version, versions
 from harness.execution.failures import get_failures
-from harness.execution.ledger import Key, KeyMaker, Ledger, changed_parts
+from harness.execution.ledger import Key, Ledger, changed_parts
+from harness.execution.recording import StoredDriver
 
 
 class LedgerReplay:
@@ -72,28 +73,17 @@ class ReplayedLedger:
         raise LedgerError("a ledger that is judged as it is can't be added to")
 
 
-class LedgerDriver:
-    """A `BatchDriver` that repeats the failures that a shard met, and notes what is missing."""
+class LedgerDriver(StoredDriver):
+    """Repeats the failures that a shard met, and notes what is missing."""
 
     def __init__(
         self, adapter: Adapter, identity: Mapping[str, str], failures: Mapping[str, Failure], missing: list[Key]
     ) -> None:
-        self._identity = identity
-        self._keys = KeyMaker(adapter.driver, identity)
+        super().__init__(adapter, identity)
         self._failures = failures
         self._missing = missing
 
-    def identity(self) -> Mapping[str, str]:
-        return self._identity
-
-    def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
-        return [self._failure(request) for request in requests]
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def _failure(self, request: Request) -> Failure:
-        key = self._keys.key(request)
+    def _failure(self, request: Request, key: Key) -> Failure:
         if key.digest in self._failures:
             return self._failures[key.digest]
         self._missing.append(key)

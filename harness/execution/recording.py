@@ -100,25 +100,35 @@ class ReplayStore:
         raise LedgerError("a recording can't be added to")
 
 
-class ReplayDriver:
-    """A `BatchDriver` that repeats recorded failures, and refuses what was not recorded."""
+class StoredDriver:
+    """A `BatchDriver` that asks no model: what is asked of it is what no stored answer serves."""
 
-    def __init__(self, recording: Recording, adapter: Adapter) -> None:
-        self._recording = recording
-        self._identity = recording.identity(adapter)
-        self._keys = KeyMaker(adapter.driver, self._identity)
+    def __init__(self, adapter: Adapter, identity: Mapping[str, str]) -> None:
+        self._identity = identity
+        self._keys = KeyMaker(adapter.driver, identity)
 
     def identity(self) -> Mapping[str, str]:
         return self._identity
 
     def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
-        return [self._failure(request) for request in requests]
+        return [self._failure(request, self._keys.key(request)) for request in requests]
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _failure(self, request: Request) -> Failure:
-        key = self._keys.key(request)
+    def _failure(self, request: Request, key: Key) -> Failure:
+        """What becomes of a request without a stored answer."""
+        raise NotImplementedError
+
+
+class ReplayDriver(StoredDriver):
+    """Repeats recorded failures, and refuses what was not recorded."""
+
+    def __init__(self, recording: Recording, adapter: Adapter) -> None:
+        super().__init__(adapter, recording.identity(adapter))
+        self._recording = recording
+
+    def _failure(self, request: Request, key: Key) -> Failure:
         reply = self._recording.replies.get(key.digest)
         if isinstance(reply, Failure):
             return reply

@@ -1,7 +1,9 @@
 """How large a request is before it is sent."""
 
+from support.messages import chat_messages
+
 from harness.core.estimating import RequestSize
-from harness.core.prompting import chat_messages, make_prompt
+from harness.core.prompting import make_prompt
 from harness.core.records import Request, Settings
 from harness.core.schemas import AnswerSchema
 

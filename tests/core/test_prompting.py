@@ -6,11 +6,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.messages import chat_messages
 
 from harness.core.errors import Problem
 from harness.core.prompting import (
     answer_text,
-    chat_messages,
     inputs_text,
     make_prompt,
     read_definitions,

@@ -98,11 +98,17 @@ def test_who_stops_waiting_leaves_no_gap():
         first.cancel()
         window.leave()
         await asyncio.wait_for(second, 1)
+        assert first.cancelled()
         third = asyncio.create_task(window.enter())
         await asyncio.sleep(1)
         second_place_given = asyncio.create_task(window.enter())
         window.leave()  # third has the place now, and is cancelled before it can use it
         third.cancel()
         await asyncio.wait_for(second_place_given, 1)
+        assert third.cancelled()
+        nobody_else = asyncio.create_task(window.enter())
+        await asyncio.sleep(1)
+        assert not nobody_else.done()
+        nobody_else.cancel()
 
     virtual(main())

@@ -8,6 +8,8 @@ import re
 import signal
 import sys
 
+from support.terminal import shown_lines
+
 SLOW = "    import time\n    time.sleep(0.01)\n    kind, number"
 SUITE = """
 def test_accuracy(run, gate):
@@ -48,22 +50,7 @@ def on_a_terminal(project, *options, interrupt_at=None):
 
 
 def screen(text):
-    """The lines that a terminal shows in the end."""
-    lines, row, column = [""], 0, 0
-    for mark, letter in re.findall(r"(\x1b\[\??[\d;]*[A-Za-z]|\r|\n)|(.)", text):
-        if mark == "\r":
-            column = 0
-        elif mark == "\n":
-            row += 1
-            lines += [""] * (row + 1 - len(lines))
-        elif mark == "\x1b[1A":
-            row -= 1
-        elif mark == "\x1b[2K":
-            lines[row] = ""
-        elif letter:
-            lines[row] = lines[row][:column].ljust(column) + letter + lines[row][column + 1 :]
-            column += 1
-    return [line.rstrip() for line in lines]
+    return [line.rstrip() for line in shown_lines(text)]
 
 
 def test_the_live_line_is_gone_when_pytest_writes_its_dots(project):

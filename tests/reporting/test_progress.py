@@ -10,6 +10,7 @@ import termios
 import time
 
 import pytest
+from support.terminal import shown_lines
 
 from harness.reporting import progress
 from harness.reporting.progress import ProgressLine
@@ -86,22 +87,7 @@ def test_a_terminal_of_any_width_gets_one_line(terminal, columns):
 
 
 def screen(text):
-    """The lines that a terminal shows in the end, as far as a live line needs to be followed."""
-    lines, row, column = [""], 0, 0
-    for mark, letter in re.findall(r"(\x1b\[\??[\d;]*[A-Za-z]|\r|\n)|(.)", text):
-        if mark == "\r":
-            column = 0
-        elif mark == "\n":
-            row += 1
-            lines += [""] * (row + 1 - len(lines))
-        elif mark == "\x1b[1A":
-            row -= 1
-        elif mark == "\x1b[2K":
-            lines[row] = ""
-        elif letter:
-            lines[row] = lines[row][:column].ljust(column) + letter + lines[row][column + 1 :]
-            column += 1
-    return [line for line in lines if line]
+    return [line for line in shown_lines(text) if line]
 
 
 @pytest.mark.usefixtures("eager")

@@ -27,8 +27,9 @@ from harness.core.records import (
 )
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import OutcomeTable, TableBuilder
-from harness.reporting.model import JudgedClaim, Provenance, Report, RunReport, SuiteReport
+from harness.reporting.model import Provenance, Report, RunReport, SuiteReport
 from harness.runs.declared import DeclaredClaim
+from harness.runs.reports import judged_claims
 from harness.runs.settling import settle
 
 TASK = Task(
@@ -143,21 +144,12 @@ def suite_report(
     accepted = runs.get("base")
     tables = runs if accepted is None else {**runs, BASELINE: accepted}
     verdicts = settle(claims, lambda m: outcomes_of(tables[m.run], TASK, _kept(cases, m), m), lambda m: 60.0)
-    judged = [
-        JudgedClaim(
-            test=claim.test,
-            index=claim.index,
-            kind=claim.kind,
-            measure=claim.measure,
-            bound=claim.bound,
-            role=claim.role,
-            title=claim.title,
-            verdict=verdict,
-            effect=effect(claim.role, str(verdict.status), profile),
-            against=claim.against,
-        )
-        for claim, verdict in zip(claims, verdicts, strict=True)
-    ]
+    judged = judged_claims(
+        [
+            (claim, verdict, effect(claim.role, str(verdict.status), profile))
+            for claim, verdict in zip(claims, verdicts, strict=True)
+        ]
+    )
     names = list(runs)
     reports = {
         name: RunReport(
