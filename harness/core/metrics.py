@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,11 +81,10 @@ def outcomes_of(table: OutcomeTable, task: Task, keep: NDArray[np.bool_], measur
 
 def select(table: OutcomeTable, values: Values, keep: NDArray[np.bool_]) -> Outcomes:
     """`values` of the kept cases, with their ids, and their clusters if any case has one."""
-    rows = np.flatnonzero(keep).tolist()
-    clusters = tuple(table.clusters[row] for row in rows)
+    clusters = tuple(compress(table.clusters, keep))
     return Outcomes(
-        values=values[rows],
-        case_ids=tuple(table.case_ids[row] for row in rows),
+        values=values[keep],
+        case_ids=compress(table.case_ids, keep),
         clusters=clusters if any(c is not None for c in clusters) else None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,11 +63,7 @@ class Outcomes:
         """The number of each row's cluster, counted from 0 in the order of the rows."""
         if self.clusters is None:
             return np.arange(self.n, dtype=np.intp)
-        keys: Sequence[object] = self.clusters
-        if None in self.clusters:
-            keys = [(row,) if label is None else label for row, label in enumerate(self.clusters)]
-        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-        return np.fromiter(map(numbers.__getitem__, keys), dtype=np.intp, count=self.n)
+        return np.fromiter(_numbered(self.clusters), dtype=np.intp, count=self.n)
 
     @cached_property
     def n_clusters(self) -> int:
@@ -87,6 +83,16 @@ class Outcomes:
     def ids_where(self, rows: ArrayLike) -> tuple[str, ...]:
         """The sorted ids of the marked rows."""
         return tuple(sorted(self.case_ids[row] for row in np.flatnonzero(rows)))
+
+
+def _numbered(labels: Iterable[str | None]) -> Iterator[int]:
+    """The number of each label's first appearance among the different ones; None is different from all."""
+    numbers: dict[str, int] = {}
+    following = 0
+    for label in labels:
+        number = following if label is None else numbers.setdefault(label, following)
+        following += number == following
+        yield number
 
 
 def _columns(values: ArrayLike) -> FloatArray:
@@ -110,7 +116,9 @@ def _ids(case_ids: Iterable[object]) -> tuple[str, ...]:
     if isinstance(case_ids, str):
         raise ValueError("case_ids must be a sequence of ids, got one string")
     ids = tuple(map(str, case_ids))
-    if len(set(ids)) != len(ids):
+    # Sorted hashes take a tenth of the memory of a set of the ids; equal ones may belong to different ids.
+    hashes = np.sort(np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids)))
+    if (hashes[1:] == hashes[:-1]).any() and len(set(ids)) != len(ids):
         seen: set[str] = set()
         twice = sorted({name for name in ids if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
         raise ValueError(f"case_ids must be unique; {len(twice)} occur more than once: {', '.join(twice[:5])}")

@@ -13,6 +13,7 @@ from harness.execution.budget import RunBudget
 from harness.execution.concurrency import Window
 from harness.execution.ledger import Key
 from harness.execution.pace import Pace
+from harness.execution.staggering import Stagger
 from harness.execution.stopping import Stop, deadline
 from harness.execution.token_counts import TokenCounts
 
@@ -39,6 +40,7 @@ class Remote:
         self._loop = asyncio.get_running_loop()
         self._window = Window(limits.concurrency)
         self._pace = Pace(limits, clock=self._loop.time, sleep=self._sleep)
+        self._stagger = Stagger()
         self._tokens = TokenCounts()
         self._stopped = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
@@ -108,6 +110,7 @@ class Remote:
         await self._window.enter()
         try:
             sent_at = await self._pace.turn(tokens)
+            await self._stagger.turn()
             if self._stop.refusal is not None:
                 return self._stop.refusal
             reply = await self._send(request)

@@ -174,6 +174,12 @@ def test_the_key_is_sent_as_bearer_token_and_a_placeholder_without_one() -> None
     assert [call.headers["Authorization"] for call in server.calls] == [f"Bearer {KEY}", "Bearer none"]
 
 
+def test_nothing_is_told_about_the_machine_that_asks() -> None:
+    with ChatServer(lambda call: answer("{}")) as server:
+        ask(make_driver(server))
+    assert [name for name in server.calls[0].headers if name.lower().startswith("x-stainless")] == []
+
+
 def test_query_and_credentials_of_the_address_are_sent() -> None:
     with ChatServer(lambda call: answer("{}")) as server:
         host = server.base_url.removeprefix("http://")
