@@ -1,7 +1,8 @@
 """A chat-completions server that costs next to nothing, for measuring what is beside it.
 
 `python benchmarks/local_server.py [--latency S]` prints its port and serves until its standard input closes. It speaks
-just enough HTTP/1.1 for keep-alive clients that send a Content-Length, and gives one answer to everything.
+just enough HTTP/1.1 for keep-alive clients that send a Content-Length, and gives one answer to everything, with the
+log-probabilities of its tokens where they are asked for.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ANSWER = '{"kind": "apple"}'
+TOKENS = (('{"', 0.0), ("kind", -0.001), ('":', 0.0), (' "', 0.0), ("apple", -0.1), ('"}', -0.02))
+ANSWER = "".join(token for token, _ in TOKENS)
+ASKS_LOGPROBS = b'"logprobs":true'
 
 
-def _reply() -> bytes:
+def _reply(*, logprobs: bool) -> bytes:
+    content = [{"token": t, "logprob": p, "bytes": list(t.encode()), "top_logprobs": []} for t, p in TOKENS]
     body = json.dumps(
         {
             "id": "chatcmpl-1",
@@ -31,7 +35,7 @@ def _reply() -> bytes:
                     "index": 0,
                     "finish_reason": "stop",
                     "message": {"role": "assistant", "content": ANSWER},
-                    "logprobs": None,
+                    "logprobs": {"content": content, "refusal": None} if logprobs else None,
                 }
             ],
             "usage": {"prompt_tokens": 120, "completion_tokens": 6, "total_tokens": 126},
@@ -42,7 +46,8 @@ def _reply() -> bytes:
 
 
 class _Serving(asyncio.Protocol):
-    reply = _reply()
+    reply = _reply(logprobs=False)
+    reply_with_logprobs = _reply(logprobs=True)
     latency_s = 0.0
     served = 0
 
@@ -63,12 +68,14 @@ class _Serving(asyncio.Protocol):
             length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
             if len(self._received) < end + 4 + length:
                 return
+            asked = self._received.find(ASKS_LOGPROBS, end, end + 4 + length) >= 0
+            reply = self.reply_with_logprobs if asked else self.reply
             del self._received[: end + 4 + length]
             _Serving.served += 1
             if self.latency_s:
-                asyncio.get_running_loop().call_later(self.latency_s, self._transport.write, self.reply)
+                asyncio.get_running_loop().call_later(self.latency_s, self._transport.write, reply)
             else:
-                self._transport.write(self.reply)
+                self._transport.write(reply)
 
 
 async def _serve(latency_s: float) -> None:

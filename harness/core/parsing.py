@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.records import ParseMode
@@ -18,10 +18,14 @@ MAX_RESCANNED = 5 * MAX_ANSWER_CHARS
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The JSON value found, or why there is none (`problem` is empty when there is one)."""
+    """The JSON value found, or why there is none (`problem` is empty when there is one).
+
+    `start` is where in the text the value begins.
+    """
 
     value: Any = None
     problem: str = ""
+    start: int = 0
 
 
 class _Rejected(ValueError):
@@ -65,16 +69,17 @@ def parse(text: str, mode: ParseMode, *, finish_reason: str = "stop") -> Parsed:
     stripped = text.strip()
     if len(stripped) > MAX_ANSWER_CHARS:
         return Parsed(problem="too_long")
+    before = len(text) - len(text.lstrip())
     try:
         value, end = _decode(stripped, 0)
         if end == len(stripped):
-            return Parsed(value=value)
+            return Parsed(value=value, start=before)
         problem = "prose"
     except _Rejected as rejected:
         problem = rejected.kind
     except ValueError:
         problem = "not_json"
-    found = list(_objects(stripped, cut=finish_reason == "length"))
+    found = [replace(p, start=before + p.start) for p in _objects(stripped, cut=finish_reason == "length")]
     if finish_reason == "length" and (not found or found[-1].problem == "truncated"):
         return Parsed(problem="truncated")
     if found and mode is ParseMode.LAST_JSON:
@@ -116,7 +121,7 @@ def _objects(text: str, *, cut: bool) -> Iterator[Parsed]:
     while match and rescanned < MAX_RESCANNED:  # hostile text must not cost seconds
         try:
             value, end = _decode(text, match.start())
-            yield Parsed(value=value)
+            yield Parsed(value=value, start=match.start())
         except ValueError as error:
             end, _ = _extent(text, match.start())
             rescanned += (end or len(text)) - match.start()

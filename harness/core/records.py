@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -13,6 +13,11 @@ from harness.core.digests import digest
 
 Scalar = str | int | float | bool | None
 Answer = Mapping[str, Any]
+Logprobs = tuple[tuple[str, float], ...]
+"""The tokens of an answer in their order, each with the natural logarithm of its probability: LEAST_LOGPROB to 0."""
+
+LEAST_LOGPROB = -9999.0
+"""What stands for a token that is next to impossible; OpenAI says so too."""
 
 BASELINE, ANCHOR = "baseline", "anchor"
 """The run names of accepted predictions of the shipped strategy: of the last accepted run, and of a pinned release."""
@@ -272,9 +277,10 @@ class Headroom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What a model answered. `confidence` is the probability of the chosen value per field, where it is known.
+    """What a model answered. `confidence` is the probability of the chosen value per field, where the driver knows it.
 
-    `latency_s` is that of the attempt that succeeded.
+    `logprobs` are those of the answer's tokens, where they were asked for and given: scoring finds the confidence in
+    them. `latency_s` is that of the attempt that succeeded.
     """
 
     text: str
@@ -282,6 +288,7 @@ class Response:
     usage: Usage = Usage()
     latency_s: float = 0.0
     confidence: Mapping[str, float] | None = None
+    logprobs: Logprobs | None = None
     provider_model: str = ""
     provider_fingerprint: str = ""
     headroom: Headroom | None = field(default=None, compare=False, repr=False)
@@ -299,10 +306,20 @@ class Failure:
 
 
 def stored(reply: Response | Failure) -> dict[str, Any]:
-    """A reply as it is written; what the provider had left at that moment is no part of it."""
+    """A reply as it is written; what the provider had left at that moment is no part of it.
+
+    Log-probabilities stand in it only where there are any.
+    """
     values = asdict(reply)
     del values["headroom"]
+    if isinstance(reply, Response) and reply.logprobs is None:
+        del values["logprobs"]
     return values
+
+
+def read_logprobs(pairs: Iterable[tuple[str, float]] | None) -> Logprobs | None:
+    """Stored log-probabilities, whose pairs are lists in JSON; raises TypeError or ValueError for anything else."""
+    return None if pairs is None else tuple((str(token), float(logprob)) for token, logprob in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from harness.core.costs import CostModel, same
 from harness.core.parsing import parse
 from harness.core.records import Answer, Case, Failure, Outcome, ParseMode, Response, Status, Task
 from harness.core.schemas import AnswerSchema
+from harness.core.token_confidence import field_confidence
 
 SCORING_VERSION = "1"
 MOST_READ = 10_000
@@ -55,6 +56,14 @@ class Scorer:
                 self._read[key] = (None, error[0]) if error else (parsed.value, "")
         return self._read[key]
 
+    def confidence(self, response: Response) -> Mapping[str, float] | None:
+        """The probability of the chosen value per decision field of a valid answer: what the driver says, else what
+        the answer's tokens tell. None where neither is known."""
+        if response.confidence is not None or response.logprobs is None:
+            return response.confidence
+        start = parse(response.text, self._mode, finish_reason=response.finish_reason).start
+        return field_confidence(response.text, response.logprobs, start=start, fields=self._task.decision_fields)
+
     def score(self, case: Case, repeat: int, reply: Response | Failure) -> Outcome:
         """The outcome of one reply; a failure is an `error` at the case's maximum cost."""
         if isinstance(reply, Failure):
@@ -87,9 +96,10 @@ class Scorer:
             if reason:
                 return reason
         if self._review_below is not None:
-            if reply.confidence is None:
+            confidence = self.confidence(reply)
+            if confidence is None:
                 return "no confidence given"
-            known = [reply.confidence.get(name, 0.0) for name in self._task.decision_fields]
+            known = [confidence.get(name, 0.0) for name in self._task.decision_fields]
             if not all(value >= self._review_below for value in known):  # NaN is never enough
                 return f"confidence below {self._review_below:g}"
         return ""

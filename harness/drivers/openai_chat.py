@@ -5,7 +5,9 @@ Whatever a server sends is untrusted: an answer that is not a chat completion is
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -14,7 +16,18 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import DriverError
 from harness.core.lowering import lower_for_response_format
 from harness.core.prompting import TEMPLATE_VERSION, inputs_message, shared_messages
-from harness.core.records import Adapter, Decoding, Failure, Headroom, Prompt, Request, Response, Usage
+from harness.core.records import (
+    LEAST_LOGPROB,
+    Adapter,
+    Decoding,
+    Failure,
+    Headroom,
+    Logprobs,
+    Prompt,
+    Request,
+    Response,
+    Usage,
+)
 from harness.drivers.endpoint import read_endpoint
 from harness.drivers.lazy import need
 
@@ -26,6 +39,9 @@ EXAMPLES_AS = ("messages", "prompt")
 
 _MAX_TOKENS = 10**9
 _MAX_NAME_CHARS = 200
+_MAX_LOGPROBS = 20_000
+_LARGEST_LOGPROB = 0.01
+"""Servers that add up in half precision give certain tokens a probability of a little more than 1."""
 
 
 class OpenAIChatDriver:
@@ -45,17 +61,23 @@ class OpenAIChatDriver:
                 f"{self._endpoint.declared_in}: examples_as is {self._examples_as!r}; "
                 f"expected {' or '.join(map(repr, EXAMPLES_AS))}"
             )
+        self._logprobs = adapter.options.get("logprobs", False)
+        if not isinstance(self._logprobs, bool):
+            raise DriverError(f"{self._endpoint.declared_in}: logprobs is {self._logprobs!r}; expected true or false")
         self._transport: OpenAITransport | None = None
         self._shared: dict[str, tuple[list[dict[str, str]], dict[str, Any]]] = {}
 
     def identity(self) -> Mapping[str, str]:
-        return {
+        found = {
             "openai_chat": DRIVER_VERSION,
             "base_url": self._endpoint.url,
             "model": self._model,
             "template": TEMPLATE_VERSION,
             "examples_as": self._examples_as,
         }
+        if self._logprobs:  # answers that were stored before there was this option keep their keys
+            found["logprobs"] = "true"
+        return found
 
     async def answer(self, request: Request) -> Response | Failure:
         """One attempt; raises DriverError only where the library is missing or the address can't be used."""
@@ -67,7 +89,9 @@ class OpenAIChatDriver:
         if isinstance(reply, Failure):
             return reply
         try:
-            return read_completion(reply.body, latency_s=latency_s, headroom=reply.headroom)
+            return read_completion(
+                reply.body, latency_s=latency_s, headroom=reply.headroom, logprobs_asked=self._logprobs
+            )
         except OddAnswer as odd:
             sent = (
                 f"{self._endpoint.url} sent no chat completion: {odd}; it sent: {reply.body.decode(errors='replace')}"
@@ -101,6 +125,8 @@ class OpenAIChatDriver:
             body["seed"] = settings.seed + request.repeat
         if settings.decoding is Decoding.JSON_SCHEMA:
             body["response_format"] = response_format
+        if self._logprobs:
+            body["logprobs"] = True
         return body
 
     def _of_prompt(self, prompt: Prompt) -> tuple[list[dict[str, str]], dict[str, Any]]:
@@ -118,11 +144,14 @@ class OddAnswer(ValueError):
     """A server's answer that is not a chat completion."""
 
 
-def read_completion(body: bytes, *, latency_s: float, headroom: Headroom | None = None) -> Response:
+def read_completion(
+    body: bytes, *, latency_s: float, headroom: Headroom | None = None, logprobs_asked: bool = False
+) -> Response:
     """The response in the JSON `body` of a chat completion; raises OddAnswer with what is odd about it.
 
     Servers may leave out usage, model, fingerprint and finish reason; what is there must have its type. A content of
-    null is a model that said nothing; lone surrogates, which no file can hold, become U+FFFD.
+    null is a model that said nothing; lone surrogates, which no file can hold, become U+FFFD. Log-probabilities are
+    read only where they were asked for, and may be missing there too.
     """
     try:
         whole = json.loads(body)
@@ -141,6 +170,7 @@ def read_completion(body: bytes, *, latency_s: float, headroom: Headroom | None 
         finish_reason="refusal" if refused else _name(choice, "finish_reason") or "unknown",
         usage=_usage(whole.get("usage")),
         latency_s=latency_s,
+        logprobs=_logprobs(choice.get("logprobs")) if logprobs_asked else None,
         provider_model=_name(whole, "model"),
         provider_fingerprint=_name(whole, "system_fingerprint"),
         headroom=headroom,
@@ -164,6 +194,41 @@ def _text(parent: Mapping[str, Any], name: str) -> str:
 
 def _name(parent: Mapping[str, Any], name: str) -> str:
     return _text(parent, name)[:_MAX_NAME_CHARS]
+
+
+def _logprobs(value: Any) -> Logprobs | None:
+    content = None if value is None else _object(value, "`logprobs`").get("content")
+    if content is None:
+        return None
+    if not isinstance(content, list):
+        raise OddAnswer("the content of `logprobs` is not a list")
+    if len(content) > _MAX_LOGPROBS:
+        raise OddAnswer(f"log-probabilities of {len(content)} tokens, where at most {_MAX_LOGPROBS} are read")
+    characters = codecs.getincrementaldecoder("utf-8")("replace")
+    entries = [_object(entry, "a token of `logprobs`") for entry in content]
+    return tuple((_token(entry, characters), _logprob(entry.get("logprob"))) for entry in entries)
+
+
+def _token(entry: Mapping[str, Any], characters: codecs.IncrementalDecoder) -> str:
+    """The text of a token. Of a character whose `bytes` several tokens share, it is in the last of them."""
+    text = entry.get("token")
+    if not isinstance(text, str):
+        raise OddAnswer("`token` is not a text")
+    raw = entry.get("bytes")
+    if raw is None:
+        return _text(entry, "token")
+    try:
+        if isinstance(raw, list):
+            return characters.decode(bytes(raw))
+    except (TypeError, ValueError):  # entries that are no bytes
+        pass
+    raise OddAnswer("`bytes` of a token is not a list of bytes")
+
+
+def _logprob(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -math.inf < value <= _LARGEST_LOGPROB:
+        raise OddAnswer("`logprob` is not the logarithm of a probability")
+    return float(min(0.0, max(LEAST_LOGPROB, value)))
 
 
 def _usage(value: Any) -> Usage:

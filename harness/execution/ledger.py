@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from harness.core.digests import digest
 from harness.core.errors import LedgerError
-from harness.core.records import Request, Response, Usage
+from harness.core.records import Request, Response, Usage, read_logprobs
 
 FORMAT = 1
 CHUNK = 500
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS predictions (
     output_tokens INTEGER NOT NULL,
     latency_s REAL NOT NULL,
     confidence TEXT,
+    logprobs TEXT,
     provider_model TEXT NOT NULL,
     provider_fingerprint TEXT NOT NULL,
     answered_at REAL NOT NULL
@@ -54,7 +55,7 @@ CREATE TABLE IF NOT EXISTS versions (
 """
 COLUMNS = (
     "key, identity, prompt, settings, inputs, repeat, text, finish_reason, input_tokens, output_tokens, "
-    "latency_s, confidence, provider_model, provider_fingerprint, answered_at"
+    "latency_s, confidence, logprobs, provider_model, provider_fingerprint, answered_at"
 )
 PARTS = {
     "identity": "the model or adapter",
@@ -65,7 +66,8 @@ PARTS = {
 }
 """The parts of a key, each in words."""
 _VALUE_COLUMNS = (
-    "key, text, finish_reason, input_tokens, output_tokens, latency_s, confidence, provider_model, provider_fingerprint"
+    "key, text, finish_reason, input_tokens, output_tokens, latency_s, confidence, logprobs, provider_model, "
+    "provider_fingerprint"
 )
 
 
@@ -135,7 +137,14 @@ class Ledger:
             if version not in (0, FORMAT):
                 raise LedgerError(f"{path} has format {version}, this version reads {FORMAT}; move the file away")
             self._db.executescript(_TABLES)
+            self._add_missing_columns()
             self._db.execute(f"PRAGMA user_version={FORMAT}")
+
+    def _add_missing_columns(self) -> None:
+        """Ledgers from before log-probabilities lack their column; versions from then can read it none the less."""
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(predictions)")}
+        if "logprobs" not in columns:
+            self._db.execute("ALTER TABLE predictions ADD COLUMN logprobs TEXT")
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
@@ -237,13 +246,14 @@ def _response_row(response: Response) -> tuple[object, ...]:
         response.usage.output_tokens,
         response.latency_s,
         None if response.confidence is None else json.dumps(dict(response.confidence)),
+        None if response.logprobs is None else json.dumps(response.logprobs),
         response.provider_model,
         response.provider_fingerprint,
     )
 
 
 def _response(row: Sequence[object]) -> Response:
-    text, finish_reason, input_tokens, output_tokens, latency_s, confidence, model, fingerprint = row
+    text, finish_reason, input_tokens, output_tokens, latency_s, confidence, logprobs, model, fingerprint = row
     assert isinstance(input_tokens, int)
     assert isinstance(output_tokens, int)
     assert isinstance(latency_s, float)
@@ -253,6 +263,7 @@ def _response(row: Sequence[object]) -> Response:
         usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens),
         latency_s=latency_s,
         confidence=None if confidence is None else json.loads(str(confidence)),
+        logprobs=None if logprobs is None else read_logprobs(json.loads(str(logprobs))),
         provider_model=str(model),
         provider_fingerprint=str(fingerprint),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import LedgerError
-from harness.core.records import Failure, Response, Usage
+from harness.core.records import LEAST_LOGPROB, Failure, Logprobs, Response, Usage
 from harness.execution.calls import copy_versions
 from harness.execution.failures import put_failures
 from harness.execution.ledger import CHUNK, COLUMNS, PARTS, Key, Ledger
@@ -24,7 +24,8 @@ SHOWN = 10
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _LARGEST = 2**63 - 1
 _LATEST = 10**11
-_VALUES = {field.name for field in fields(Response) if field.compare}
+_GIVEN_OR_NOT = {"logprobs"}
+_VALUES = {field.name for field in fields(Response) if field.compare} - _GIVEN_OR_NOT
 SQLITE = b"SQLite format 3\0"
 
 
@@ -135,7 +136,7 @@ def _join(ledger: Ledger, path: Path) -> Joined:
 
 def _said(response: Response) -> tuple[object, ...]:
     """What of an answer is judged."""
-    return response.text, response.finish_reason, response.confidence
+    return response.text, response.finish_reason, response.confidence, response.logprobs
 
 
 def _raw(path: Path) -> Iterator[bytes | tuple[Any, ...]]:
@@ -162,7 +163,9 @@ def _line(row: tuple[Any, ...]) -> dict[str, Any]:
         return {"key": key, "parts": json.loads(parts), "failure": json.loads(failure)}
     values = dict(zip(COLUMNS.split(", "), row, strict=True))
     usage = {name: values.pop(name) for name in ("input_tokens", "output_tokens")}
-    confidence = values.pop("confidence")
+    confidence, logprobs = values.pop("confidence"), values.pop("logprobs")
+    if logprobs is not None:
+        values["logprobs"] = json.loads(logprobs)
     return {
         "key": values.pop("key"),
         "answered_at": values.pop("answered_at"),
@@ -199,7 +202,7 @@ def _key(value: object) -> Key:
 
 
 def _response(value: object) -> Response:
-    values = _object(value, "`response`", _VALUES)
+    values = _object(value, "`response`", _VALUES, also=_GIVEN_OR_NOT)
     usage = _object(values["usage"], "`usage`", {"input_tokens", "output_tokens"})
     confidence = values["confidence"]
     if confidence is not None:
@@ -211,9 +214,25 @@ def _response(value: object) -> Response:
         usage=Usage(**{name: _count(number, name) for name, number in usage.items()}),
         latency_s=_number(values["latency_s"], "latency_s"),
         confidence=confidence,
+        logprobs=_logprobs(values.get("logprobs")),
         provider_model=_text(values["provider_model"], "`provider_model`"),
         provider_fingerprint=_text(values["provider_fingerprint"], "`provider_fingerprint`"),
     )
+
+
+def _logprobs(value: object) -> Logprobs | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError("`logprobs` is no list of pairs")
+    return tuple((_text(token, "a token in `logprobs`"), _logprob(logprob)) for token, logprob in value)
+
+
+def _logprob(value: object) -> float:
+    number = _number(value, "logprobs")
+    if not LEAST_LOGPROB <= number <= 0:
+        raise ValueError(f"`logprobs` has {number:g}; expected the logarithm of a probability")
+    return number
 
 
 def _failure(value: object) -> Failure:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import LedgerError
-from harness.core.records import Adapter, Failure, Request, Response, Usage, stored
+from harness.core.records import Adapter, Failure, Request, Response, Usage, read_logprobs, stored
 from harness.execution.ledger import Key, KeyMaker, changed_parts
 
 FORMAT = 1
@@ -149,4 +149,5 @@ def _reply(row: Mapping[str, Any]) -> Response | Failure:
     if "failure" in row:
         return Failure(**row["failure"])
     values = dict(row["response"])
-    return Response(usage=Usage(**values.pop("usage")), **values)
+    usage, logprobs = Usage(**values.pop("usage")), read_logprobs(values.pop("logprobs", None))
+    return Response(usage=usage, logprobs=logprobs, **values)

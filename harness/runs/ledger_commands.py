@@ -130,6 +130,8 @@ def _answer_lines(ledger: Ledger, digest: str) -> Iterator[str]:
     )
     if row["confidence"] is not None:
         yield f"confidence {plain_line(str(row['confidence']))}"
+    if row["logprobs"] is not None:
+        yield f"log-probabilities {plain_line(str(row['logprobs']), limit=TEXT)}"
     yield f"answer: {plain_line(str(row['text']), limit=TEXT)}"
 
 

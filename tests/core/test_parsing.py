@@ -46,6 +46,13 @@ def in_all_modes(text, finish_reason="stop"):
 
 
 @pytest.mark.parametrize("text", [TEXT, f"\n\t {TEXT} \r\n", '{"escalate":true,"category":"outage"}'])
+def test_where_the_value_begins_is_told(text):
+    for said in (text, f" Sure: {text}", f"```\n{text}\n```", f'{{"no": 1}}, {text}'):
+        parsed = parse(said, LAST)
+        assert json.JSONDecoder().raw_decode(said, parsed.start)[0] == parsed.value == ANSWER
+
+
+@pytest.mark.parametrize("text", [TEXT, f"\n\t {TEXT} \r\n", '{"escalate":true,"category":"outage"}'])
 def test_a_bare_object_is_read_in_every_mode_whatever_the_white_space_and_key_order(text):
     assert in_all_modes(text) == (ANSWER, ANSWER, ANSWER)
 

@@ -1,6 +1,8 @@
 """Response → outcome: every reply ends in exactly one status, with its fields and its cost."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,43 @@ def test_a_review_says_why():
     low = scorer.score(CASE, 0, reply(RIGHT, confidence=dict.fromkeys(RIGHT, 0.5)))
     unknown = scorer.score(CASE, 0, reply(RIGHT))
     assert (low.problem, unknown.problem) == ("confidence below 0.8", "no confidence given")
+
+
+def in_tokens(logprob):
+    """The right answer, of which each letter of the team was written with this log-probability."""
+    text = json.dumps(RIGHT)
+    at = text.index("payments_risk")
+    tokens = tuple((letter, logprob if at <= i < at + len("payments_risk") else 0.0) for i, letter in enumerate(text))
+    return reply(text, logprobs=tokens)
+
+
+@pytest.mark.parametrize(("logprob", "status"), [(-0.01, Status.CORRECT), (-0.02, Status.REVIEW)])
+def test_log_probabilities_of_tokens_are_a_confidence_too(logprob, status):
+    assert Scorer(TICKETS, review_below=0.8).score(CASE, 0, in_tokens(logprob)).status is status
+
+
+def test_the_confidence_is_the_drivers_where_it_knows_one():
+    scorer = Scorer(TICKETS)
+    told = scorer.confidence(in_tokens(-0.01))
+    assert told == pytest.approx(dict.fromkeys(RIGHT, 1.0) | {"team": math.exp(-0.13)})
+    assert scorer.confidence(replace(in_tokens(-0.01), confidence=SURE)) == SURE
+    assert scorer.confidence(reply(RIGHT)) is None
+
+
+def test_log_probabilities_of_another_text_are_no_confidence():
+    outcome = Scorer(TICKETS, review_below=0.8).score(
+        CASE, 0, replace(in_tokens(0.0), text=json.dumps(RIGHT, indent=1))
+    )
+    assert (outcome.status, outcome.problem) == (Status.REVIEW, "no confidence given")
+
+
+def test_an_answer_in_prose_has_the_confidence_of_its_tokens():
+    scorer = Scorer(TICKETS, parse_mode=ParseMode.LENIENT, review_below=0.8)
+    bare = in_tokens(-0.01)
+    tokens = (("Sure! ", -9.0), *bare.logprobs, (" Anything else?", -9.0))
+    said = replace(bare, text="".join(token for token, _ in tokens), logprobs=tokens)
+    assert scorer.confidence(said) == scorer.confidence(bare)
+    assert scorer.score(CASE, 0, said).status is Status.CORRECT
 
 
 def test_confidence_does_not_matter_unless_a_threshold_is_declared():

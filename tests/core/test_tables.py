@@ -1,11 +1,13 @@
 """Outcomes of one strategy in columns, collected in whatever order they come."""
 
 import random
+import sys
 
 import numpy as np
 import pytest
 
-from harness.core.records import Case, Failure, Outcome, Response, Status, Usage
+from harness.core.records import Case, Failure, Outcome, Response, Status, Task, Usage
+from harness.core.scoring import Scorer
 from harness.core.tables import MISSING, STATUSES, TableBuilder
 
 CASES = [Case(id=f"c{i}", inputs={"text": ""}, expected={}, cluster="k" if i < 2 else None) for i in range(4)]
@@ -119,3 +121,17 @@ def test_the_first_repeat_that_is_not_right_is_found():
         made.add(outcome("c1", repeat), response())
     table = made.finish()
     assert [table.first_wrong(row) for row in range(3)] == [1, 0, 0]
+
+
+def test_a_table_keeps_no_log_probabilities():
+    """Nor does scoring: with 100,000 cases they would fill the memory."""
+    made = builder()
+    logprobs = tuple((letter, -0.5) for letter in "abc")
+    before = sys.getrefcount(logprobs)
+    reply = Response(text='{"kind": "c0"}', logprobs=logprobs)
+    task = Task(name="t", schema={"type": "object"}, decision_fields=("kind",))
+    scorer = Scorer(task, review_below=0.5)
+    made.add(scorer.score(Case(id="c0", inputs={}, expected={"kind": "c0"}), 0, reply), reply)
+    del reply
+    assert made.finish().count(Status.REVIEW) == 1
+    assert sys.getrefcount(logprobs) == before

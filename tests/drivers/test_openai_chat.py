@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as generators
-from support.chat_server import Behaviour, ChatServer, Reply, answer, completion, error, html, json_reply
+from support.chat_server import Behaviour, ChatServer, Reply, answer, completion, error, html, json_reply, tokens_reply
 
 from harness.core.errors import DriverError
 from harness.core.prompting import make_prompt
@@ -258,6 +258,109 @@ def test_the_content_type_does_not_matter() -> None:
         assert isinstance(ask(make_driver(server)), Response)
 
 
+# ---------------------------------------------------------------------------------------------- log-probabilities
+
+SPELT = (('{"team": "', -0.001), ("billing", -0.25), ('"}', 0.0))
+
+
+def read(*entries: Any, text: str = "yes", **logprobs: Any) -> Response:
+    """What is read of an answer whose tokens are `entries`."""
+    told = {"content": list(entries)} | logprobs
+    whole = {"choices": [{"message": {"content": text}, "logprobs": told}]}
+    return read_completion(json.dumps(whole).encode(), latency_s=1.0, logprobs_asked=True)
+
+
+def test_log_probabilities_are_asked_for_and_kept_where_the_adapter_says_so() -> None:
+    with ChatServer(lambda call: tokens_reply(*SPELT)) as server:
+        asked, plain = (ask(make_driver(server, logprobs=on)) for on in (True, False))
+    assert [call.body.get("logprobs", "not sent") for call in server.calls] == [True, "not sent"]
+    assert isinstance(asked, Response)
+    assert isinstance(plain, Response)
+    assert (asked.logprobs, plain.logprobs) == (SPELT, None)
+    assert asked.text == plain.text == '{"team": "billing"}'
+    assert sent() == sent(logprobs=False)
+    assert sent(logprobs=True) == sent() | {"logprobs": True}
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": None, "refusal": []}])
+def test_a_server_may_give_no_log_probabilities(logprobs: Any) -> None:
+    whole = {"choices": [{"finish_reason": "stop", "message": {"content": "yes"}, "logprobs": logprobs}]}
+    assert read_completion(json.dumps(whole).encode(), latency_s=0, logprobs_asked=True) == Response(text="yes")
+
+
+def test_a_character_of_several_tokens_is_in_the_last_of_them() -> None:
+    first, second = "ß漢".encode()[:3], "漢!".encode()[1:]
+    reply = read(
+        {"token": "\\xc3\\x9f\\xe6", "logprob": -1, "bytes": list(first)},
+        {"token": "\ufffd", "logprob": -2, "bytes": list(second[:1])},
+        {"token": "\ufffd!", "logprob": -4, "bytes": list(second[1:])},
+        {"token": "\ud83d", "logprob": 0},
+    )
+    assert reply.logprobs == (("ß", -1.0), ("", -2.0), ("漢!", -4.0), ("\ufffd", 0.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(0, 0.0), (-3, -3.0), (1e-4, 0.0), (-9999.0, -9999.0), (-3.4e38, -9999.0), (-(10**400), -9999.0)],
+)
+def test_log_probabilities_are_kept_within_their_limits(given: float, kept: float) -> None:
+    assert read({"token": "yes", "logprob": given}).logprobs == (("yes", kept),)
+
+
+ODD_TOKENS: dict[str, Any] = {
+    "a text": "yes",
+    "null": None,
+    "nothing in it": {},
+    "no token": {"logprob": -1},
+    "token is a number": {"token": 3, "logprob": -1},
+    "no logprob": {"token": "yes"},
+    "logprob is a text": {"token": "yes", "logprob": "-1"},
+    "logprob is a boolean": {"token": "yes", "logprob": False},
+    "more than certain": {"token": "yes", "logprob": 0.5},
+    "a probability without end": {"token": "yes", "logprob": 10**400},
+    "not a number": {"token": "yes", "logprob": float("nan")},
+    "minus infinity": {"token": "yes", "logprob": float("-inf")},
+    "infinity": {"token": "yes", "logprob": float("inf")},
+    "bytes is a number": {"token": "yes", "logprob": -1, "bytes": 10**9},
+    "bytes is a text": {"token": "yes", "logprob": -1, "bytes": "yes"},
+    "bytes are too large": {"token": "yes", "logprob": -1, "bytes": [256]},
+    "bytes are negative": {"token": "yes", "logprob": -1, "bytes": [-1]},
+    "bytes are fractions": {"token": "yes", "logprob": -1, "bytes": [1.5]},
+    "bytes in bytes": {"token": "yes", "logprob": -1, "bytes": [[1]]},
+}
+
+
+@pytest.mark.parametrize("entry", ODD_TOKENS.values(), ids=ODD_TOKENS.keys())
+def test_tokens_that_are_none_are_a_bad_response(entry: Any) -> None:
+    with pytest.raises(OddAnswer, match=r"token|logprob|bytes"):
+        read({"token": "y", "logprob": -1}, entry)
+    choices = [{"message": {"content": "yes"}, "logprobs": {"content": [entry]}}]
+    failure = fail(json_reply(completion("yes", choices=choices)), logprobs=True)
+    assert (failure.kind, failure.retryable) == ("bad_response", True)
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "told"),
+    [
+        ([], "`logprobs` is not an object"),
+        ("yes", "`logprobs` is not an object"),
+        ({"content": {}}, "the content of `logprobs` is not a list"),
+        ({"content": [{"token": "", "logprob": 0}] * 20_001}, "log-probabilities of 20001 tokens, where at most 20000"),
+    ],
+)
+def test_log_probabilities_of_another_form_are_a_bad_response(logprobs: Any, told: str) -> None:
+    whole = {"choices": [{"message": {"content": "yes"}, "logprobs": logprobs}]}
+    with pytest.raises(OddAnswer, match=told):
+        read_completion(json.dumps(whole).encode(), latency_s=0, logprobs_asked=True)
+
+
+def test_log_probabilities_that_nobody_asked_for_are_not_read() -> None:
+    whole = {"choices": [{"finish_reason": "stop", "message": {"content": "yes"}, "logprobs": "odd"}]}
+    assert read_completion(json.dumps(whole).encode(), latency_s=0) == Response(text="yes")
+
+
+# ------------------------------------------------------------------------------------------- what is no completion
+
 ODD: dict[str, Any] = {
     "a list": [],
     "a text": "hello",
@@ -488,6 +591,12 @@ def test_the_identity_tells_the_model_and_no_secret() -> None:
     assert KEY not in repr(driver)
 
 
+def test_asking_for_log_probabilities_is_part_of_the_identity_and_not_asking_is_not() -> None:
+    plain, off, on = (make_driver("http://h/v1", **o).identity() for o in ({}, {"logprobs": False}, {"logprobs": True}))
+    assert plain == off
+    assert on == {**plain, "logprobs": "true"}
+
+
 def test_the_key_does_not_change_the_identity() -> None:
     one, other = (make_driver("http://h/v1", environment={"TEST_KEY": key}) for key in (KEY, "sk-another-key"))
     assert one.identity() == other.identity()
@@ -510,6 +619,11 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 def test_an_unknown_way_of_showing_examples_is_refused() -> None:
     with pytest.raises(DriverError, match=r"examples_as is 'pairs'; expected 'messages' or 'prompt'"):
         make_driver("http://h/v1", examples_as="pairs")
+
+
+def test_log_probabilities_are_asked_for_or_not() -> None:
+    with pytest.raises(DriverError, match=r"adapters/gpt.yaml: logprobs is 'yes'; expected true or false"):
+        make_driver("http://h/v1", logprobs="yes")
 
 
 def test_an_address_that_the_library_refuses_is_an_error_of_the_configuration() -> None:

@@ -37,6 +37,7 @@ RESPONSES = st.builds(
     usage=st.builds(Usage, input_tokens=COUNTS, output_tokens=COUNTS),
     latency_s=NUMBERS,
     confidence=st.none() | st.dictionaries(TEXTS, NUMBERS),
+    logprobs=st.none() | st.lists(st.tuples(TEXTS, st.floats(-9999, 0))).map(tuple),
     provider_model=TEXTS,
     provider_fingerprint=TEXTS,
 )
@@ -80,6 +81,17 @@ def test_an_empty_ledger_knows_nothing(path):
         assert ledger.get([]) == {}
         assert ledger.get([key("a")]) == {}
         assert len(ledger) == 0
+
+
+def test_a_ledger_from_before_log_probabilities_is_read_and_filled(path):
+    old, new = Response(text="old", confidence={"a": 0.5}), Response(text="new", logprobs=(("new", -0.5),))
+    with Ledger(path) as ledger:
+        ledger.put([(key("old"), old)])
+        ledger.change("ALTER TABLE predictions DROP COLUMN logprobs")
+    for _ in range(2):
+        with Ledger(path) as ledger:
+            ledger.put([(key("new"), new)])
+            assert ledger.get([key("old"), key("new")]) == {key("old").digest: old, key("new").digest: new}
 
 
 # ----------------------------------------------------------------------------------------------------------- keys
@@ -133,6 +145,7 @@ def test_the_key_changes_with_the_request(changed):
         {"model": "gpt-2"},
         {"options": {"base_url": "http://other/v1"}},
         {"options": {"base_url": "http://h/v1", "examples_as": "prompt"}},
+        {"options": {"base_url": "http://h/v1", "logprobs": True}},
         {"driver": "encoder"},
     ],
     ids=str,
@@ -147,6 +160,7 @@ def test_the_key_changes_with_who_answers(changed):
         {"limits": Limits(concurrency=64, requests_per_minute=5, timeout_s=1, retries=0)},
         {"price": Price(input_per_million=1, output_per_million=2)},
         {"external": True},
+        {"options": {"base_url": "http://h/v1", "logprobs": False}},
         {"name": "other", "file": "elsewhere.yaml"},
     ],
     ids=str,

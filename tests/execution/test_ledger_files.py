@@ -20,6 +20,7 @@ FULL = Response(
     usage=Usage(input_tokens=11, output_tokens=7),
     latency_s=0.1,
     confidence={"kind": 0.25},
+    logprobs=(('{"kind"', 0.0), (': "', -9999.0), ('ä\u2028"}', -0.1)),
     provider_model="m-1",
     provider_fingerprint="fp",
 )
@@ -84,6 +85,26 @@ def test_every_field_of_an_answer_survives_ledger_export_import_and_recording(pa
         recorder.add(name, reply)
     recorder.write(tmp_path / "recording.jsonl")
     assert Recording(tmp_path / "recording.jsonl").replies == {k.digest: v for k, v in held(path).items()}
+
+
+def test_lines_and_recordings_have_log_probabilities_only_where_there_are_any(path, tmp_path):
+    """So those from before there were any are read, and stay the same bytes."""
+    filled(path, {"a": Response(text="x")})
+    lines = exported(path, tmp_path / "all.jsonl")
+    recorder = Recorder()
+    recorder.add(key("a"), Response(text="x"))
+    recorder.write(tmp_path / "recording.jsonl")
+    for file in (lines, tmp_path / "recording.jsonl"):
+        assert "logprobs" not in file.read_text()
+    assert held(lines) == {key("a"): Response(text="x")}
+
+
+def test_an_answer_with_other_log_probabilities_is_another_answer(path, tmp_path):
+    filled(path, {"a": FULL})
+    source = filled(tmp_path / "b.sqlite", {"a": dataclasses.replace(FULL, logprobs=None)})
+    with Ledger(path) as ledger:
+        (joined,) = join(ledger, [source])
+    assert (joined.known, joined.other) == (1, 1)
 
 
 def test_lines_are_sorted_by_key_and_hold_parts_and_time(path, tmp_path):
@@ -161,6 +182,14 @@ def test_versions_of_runs_come_along_with_a_ledger(path, tmp_path):
         (line(response=line()["response"] | {"latency_s": "1"}), "`latency_s` is no number"),
         (line(response=line()["response"] | {"usage": {"input_tokens": 1}}), "`usage` lacks 'output_tokens'"),
         (line(response=line()["response"] | {"confidence": {"a": None}}), "`confidence` is no number"),
+        (line(response=line()["response"] | {"logprobs": {"x": -1}}), "`logprobs` is no list of pairs"),
+        (line(response=line()["response"] | {"logprobs": ["ab"]}), "`logprobs` is no list of pairs"),
+        (line(response=line()["response"] | {"logprobs": [["a", -1, 2]]}), "`logprobs` is no list of pairs"),
+        (line(response=line()["response"] | {"logprobs": [[1, -1]]}), "a token in `logprobs` is no text"),
+        (line(response=line()["response"] | {"logprobs": [["\ud800", -1]]}), "half character"),
+        (line(response=line()["response"] | {"logprobs": [["a", "-1"]]}), "`logprobs` is no number"),
+        (line(response=line()["response"] | {"logprobs": [["a", 0.5]]}), "`logprobs` has 0.5; expected the logarithm"),
+        (line(response=line()["response"] | {"logprobs": [["a", -1e9]]}), "`logprobs` has -1e"),
         (line(answered_at=1e300), "`answered_at` is no number"),
         ('{"key": NaN}', "NaN is no JSON"),
         (b"\xff".decode("latin-1"), "line 2: "),

@@ -71,6 +71,21 @@ def answer(text: str, *, delay_s: float = 0.0, **changes: Any) -> Reply:
     return json_reply(completion(text, **changes), delay_s=delay_s)
 
 
+def tokens_reply(*tokens: tuple[str, float], **changes: Any) -> Reply:
+    """The answer that these tokens spell, each with its log-probability, in the words of OpenAI."""
+    return json_reply(completion(None, choices=[token_choice(*tokens)]) | changes)
+
+
+def token_choice(*tokens: tuple[str, float]) -> dict[str, Any]:
+    content = [{"token": t, "logprob": p, "bytes": list(t.encode()), "top_logprobs": []} for t, p in tokens]
+    return {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "assistant", "content": "".join(t for t, _ in tokens), "refusal": None},
+        "logprobs": {"content": content, "refusal": None},
+    }
+
+
 def json_reply(
     value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, delay_s: float = 0.0
 ) -> Reply:
