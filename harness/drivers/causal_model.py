@@ -1,0 +1,88 @@
+"""A causal language model on a device: where its files are, what they are, and the loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.core.digests import digest
+from harness.core.errors import DriverError
+from harness.drivers.encoder_model import file_digest, quiet
+from harness.drivers.lazy import need
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+_READ = (
+    "*.safetensors",
+    "pytorch_model*.bin",
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "*.model",
+    "vocab.*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template*",
+)
+
+
+def files_digest(folder: Path, *, adapter: str = "") -> str:
+    """The digest of all files that a model is loaded from; raises DriverError where there are no weights."""
+    found = {path.name: path for pattern in _READ for path in sorted(folder.glob(pattern)) if path.is_file()}
+    if not any(name.endswith((".safetensors", ".bin")) for name in found):
+        raise DriverError(f"{adapter}: no weights (*.safetensors) in {folder}")
+    return digest({name: file_digest(path) for name, path in found.items()})
+
+
+def choose_device(declared: str, *, adapter: str = "") -> str:
+    """The device to run on: `declared`, or for "auto" a GPU where there is one. Raises DriverError for one not here."""
+    torch = need("torch", extra="local")
+    if declared == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if declared.startswith("cuda") and not torch.cuda.is_available():
+        raise DriverError(f"{adapter}: device is {declared}, and torch finds no GPU; expected `device: auto` or `cpu`")
+    return declared
+
+
+def choose_dtype(declared: str, device: str) -> str:
+    """`declared`, or for "auto" bfloat16 on a GPU that computes in it and float32 elsewhere."""
+    if declared != "auto":
+        return declared
+    torch = need("torch", extra="local")
+    return "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
+
+
+class CausalModel:
+    """Model and tokenizer, loaded, in evaluation mode. `model` is a PeftModel where LoRA weights are given."""
+
+    def __init__(self, folder: Path, *, lora: Path | None, device: str, dtype: str) -> None:
+        torch = need("torch", extra="local")
+        transformers = need("transformers", extra="local")
+        quiet(transformers)
+        self.torch = torch
+        self.device = device
+        self.dtype = dtype
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+        if lora is not None:
+            model = need("peft", extra="local").PeftModel.from_pretrained(model, lora)
+        self.model = model.to(device).eval()
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """The tokens that end an answer: the model's own list, or the tokenizer's."""
+        declared = self.model.generation_config.eos_token_id
+        ids = declared if isinstance(declared, list) else [declared, self.tokenizer.eos_token_id]
+        return frozenset(i for i in ids if i is not None)
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens fit, where the model says so."""
+        config: Any = self.model.config
+        limit = getattr(config, "max_position_embeddings", None)
+        return int(limit) if limit else None
+
+    def where(self) -> Mapping[str, str]:
+        """Device and dtype, which may change an answer."""
+        return {"device": self.device.partition(":")[0], "dtype": self.dtype}
