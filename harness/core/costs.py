@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from harness.core.comparisons import right, same
 from harness.core.digests import canonical_json
 from harness.core.records import Answer, Costs, FieldCost, Scalar, Task
 from harness.core.schemas import AnswerSchema, label_text
-
-
-def same(expected: Any, given: Any) -> bool:
-    """Equality as JSON has it: 1 equals 1.0, and true is not 1 (which it is in Python)."""
-    if isinstance(expected, Mapping) and isinstance(given, Mapping):
-        return expected.keys() == given.keys() and all(same(expected[key], given[key]) for key in expected)
-    if isinstance(expected, list) and isinstance(given, list):
-        return len(expected) == len(given) and all(map(same, expected, given))
-    return bool(expected == given) and isinstance(expected, bool) == isinstance(given, bool)
 
 
 def field_cost(cost: FieldCost, expected: Scalar, predicted: Scalar) -> float:
@@ -52,6 +43,7 @@ class CostModel:
     """The costs of one task, with the largest possible cost per expected answer worked out once."""
 
     def __init__(self, task: Task, schema: AnswerSchema) -> None:
+        self._task = task
         self._costs: Costs = task.costs
         self._fields = task.decision_fields
         self._values: dict[str, tuple[Scalar, ...] | None] = {}
@@ -70,11 +62,13 @@ class CostModel:
 
     def of_answer(self, expected: Answer, predicted: Answer) -> float:
         """The summed cost of the wrong decision fields of a valid answer."""
-        return sum(
-            field_cost(self._costs.fields[name], expected[name], predicted.get(name))
-            for name in self._fields
-            if name in self._costs.fields
-        )
+        return sum(self.of_field(name, expected[name], predicted.get(name)) for name in self._fields)
+
+    def of_field(self, name: str, expected: Scalar, predicted: Scalar) -> float:
+        """The cost of one field's value; 0 where it is right, and for a field without declared costs."""
+        if name not in self._costs.fields or right(self._task, name, expected, predicted):
+            return 0.0
+        return field_cost(self._costs.fields[name], expected, predicted)
 
     def worst(self, expected: Answer) -> float:
         """The largest cost that any answer to this case can have: that of an invalid or missing one.

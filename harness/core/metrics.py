@@ -154,12 +154,12 @@ def confusions(
     costs: dict[tuple[str, str, str], float] = {}
     for row in np.flatnonzero(keep).tolist():
         expected: Answer = cases[row].expected
-        for answer in table.answers[row]:
+        for repeat, answer in enumerate(table.answers[row]):
             if answer is None:
                 continue
-            for name in table.fields:
+            for name, rights in table.fields.items():
                 right, given = expected[name], answer.get(name)
-                if label_text(right) != label_text(given):
+                if not rights[row, repeat]:
                     key = (name, label_text(right), label_text(given))
                     counts[key] += 1
                     costs[key] = cost_of(name, right, given)

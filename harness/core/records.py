@@ -98,6 +98,34 @@ class Costs:
     costly_at_least: float = float("inf")
 
 
+class Compare(StrEnum):
+    """How the value of a field is compared with the expected one.
+
+    `exact`: equal as JSON. `normalized`: texts are equal in letters and digits, whatever their case, width, spaces and
+    punctuation. `number`: numbers that differ by no more than a tolerance. `date`: the same day. `set_f1`: lists taken
+    as sets, with an F1 (the harmonic mean of precision and recall) that is high enough.
+    """
+
+    EXACT = "exact"
+    NORMALIZED = "normalized"
+    NUMBER = "number"
+    DATE = "date"
+    SET_F1 = "set_f1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """When an answer's value is right. `within` is in the number's unit, `relative` a share of the expected number; the
+    larger tolerance counts. `one_of`: the expected value is a list, of which any element is right.
+    """
+
+    compare: Compare = Compare.EXACT
+    within: float = 0.0
+    relative: float = 0.0
+    least_f1: float = 1.0
+    one_of: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What is decided: the schema of an answer, the fields that count, the slices and the costs of errors."""
@@ -107,6 +135,7 @@ class Task:
     decision_fields: tuple[str, ...]
     slices: tuple[Slice, ...] = ()
     costs: Costs = Costs()
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     guide: str = ""
     personal_data_masked: bool = False
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.core.costs import CostModel, same
+from harness.core.comparisons import right
+from harness.core.costs import CostModel
 from harness.core.parsing import parse
 from harness.core.records import Answer, Case, Failure, Outcome, ParseMode, Response, Status, Task
 from harness.core.schemas import AnswerSchema
@@ -79,7 +80,9 @@ class Scorer:
 
     def judge(self, case: Case, repeat: int, answer: Answer) -> Outcome:
         """The outcome of a valid answer that no person is asked about."""
-        fields = {name: same(case.expected[name], answer.get(name)) for name in self._task.decision_fields}
+        fields = {
+            name: right(self._task, name, case.expected[name], answer.get(name)) for name in self._task.decision_fields
+        }
         return Outcome(
             case_id=case.id,
             repeat=repeat,

@@ -58,14 +58,23 @@ class CaseFile(Sequence[Case]):
     open: whatever replaces it later, the cases are those that were read.
     """
 
-    def __init__(self, path: Path, schema: AnswerSchema, decision_fields: tuple[str, ...]) -> None:
-        """Raises FixtureError that lists what is wrong by line: an unreadable or empty file, a line that is no JSON
+    def __init__(
+        self,
+        path: Path,
+        schema: AnswerSchema,
+        decision_fields: tuple[str, ...],
+        *,
+        one_of: frozenset[str] = frozenset(),
+    ) -> None:
+        """`one_of` are the fields whose expected value may be a list of alternatives.
+
+        Raises FixtureError that lists what is wrong by line: an unreadable or empty file, a line that is no JSON
         object, missing or unknown keys, a duplicate id, an expected answer that the schema refuses.
         """
         self._ids: list[str] = []
         self._rest: list[_Rest] = []
         self._starts, self._lengths = array("Q"), array("Q")
-        reading = _Reading(shown(path), schema, decision_fields)
+        reading = _Reading(shown(path), schema, decision_fields, one_of)
         try:
             self._file = path.open("rb")
             start = 0
@@ -113,10 +122,13 @@ _Rest = tuple[Answer, tuple[str, ...], str | None, bool]
 class _Reading:
     """What is found while a file is read: problems by line, and what many cases have in common."""
 
-    def __init__(self, file: str, schema: AnswerSchema, decision_fields: tuple[str, ...]) -> None:
+    def __init__(
+        self, file: str, schema: AnswerSchema, decision_fields: tuple[str, ...], one_of: frozenset[str]
+    ) -> None:
         self._name = file
         self._schema = schema
         self._decision_fields = decision_fields
+        self._one_of = one_of
         self._problems: list[str] = []
         self._first_line: dict[str, int] = {}
         self._wrong: dict[str, str] = {}
@@ -157,10 +169,25 @@ class _Reading:
     def _outside_schema(self, expected: Answer) -> str:
         key = json.dumps(expected, sort_keys=True)
         if key not in self._wrong:
-            found = self._schema.first_error(expected)
-            lacking = [name for name in self._decision_fields if name not in expected]
-            self._wrong[key] = found[1] if found else f"no value for {lacking[0]!r}" if lacking else ""
+            self._wrong[key] = self._first_problem(expected)
         return self._wrong[key]
+
+    def _first_problem(self, expected: Answer) -> str:
+        for answer in self._alternatives(expected):
+            if found := self._schema.first_error(answer):
+                return found[1]
+        lacking = [name for name in self._decision_fields if name not in expected]
+        return f"no value for {lacking[0]!r}" if lacking else ""
+
+    def _alternatives(self, expected: Answer) -> Iterator[Answer]:
+        """Answers that together hold every alternative of every field; the answer itself where it has none."""
+        several = {n: v for n, v in expected.items() if n in self._one_of and isinstance(v, list)}
+        if empty := [name for name, values in several.items() if not values]:
+            raise ValueError(f"{empty[0]!r} has an empty list of alternatives")
+        first = {**expected, **{name: values[0] for name, values in several.items()}}
+        yield first
+        for name, values in several.items():
+            yield from ({**first, name: value} for value in values[1:])
 
 
 def _case(line: str) -> Case:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.core.costs import same
+from harness.core.comparisons import same
 from harness.core.errors import DeclarationError, Problem
-from harness.core.records import Costs, FieldCost, Slice, Task
+from harness.core.records import Compare, Comparison, Costs, FieldCost, Slice, Task
 from harness.core.schemas import AnswerSchema, label_text
 from harness.fixtures_io.cases import CaseFile
 from harness.fixtures_io.declarations import Declaration, KeyPath, read_declaration, shown, suggestion
@@ -48,11 +48,15 @@ class Fixture:
         return Frozen(cases, verify_lock(self.lock_path, cases, self.task.schema))
 
     def unverified_holdout(self) -> CaseFile:
-        return CaseFile(self.holdout_path, AnswerSchema(self.task.schema), self.task.decision_fields)
+        return self._cases(self.holdout_path)
 
     def pool(self) -> CaseFile:
         """The labelled cases for examples and training."""
-        return CaseFile(self.pool_path, AnswerSchema(self.task.schema), self.task.decision_fields)
+        return self._cases(self.pool_path)
+
+    def _cases(self, path: Path) -> CaseFile:
+        several = frozenset(name for name, comparison in self.task.comparisons.items() if comparison.one_of)
+        return CaseFile(path, AnswerSchema(self.task.schema), self.task.decision_fields, one_of=several)
 
 
 def load_fixture(folder: Path) -> Fixture:
@@ -76,6 +80,7 @@ def load_fixture(folder: Path) -> Fixture:
         decision_fields=tuple(data["decision_fields"]),
         slices=tuple(_slice(name, row) for name, row in data.get("slices", {}).items()),
         costs=_costs(data),
+        comparisons={name: _comparison(row) for name, row in data.get("compare", {}).items()},
         guide=guide,
         personal_data_masked=data.get("personal_data") == "masked",
     )
@@ -129,6 +134,7 @@ def _problems(declaration: Declaration, schema: AnswerSchema) -> Iterator[Proble
                 place = (*path, position) if isinstance(value, list) else path
                 yield from _unknown_label(declaration, schema, name, place, label, exact=True)
     yield from _cost_problems(declaration, schema)
+    yield from _comparison_problems(declaration, fields)
 
 
 def _cost_problems(declaration: Declaration, schema: AnswerSchema) -> Iterator[Problem]:
@@ -182,6 +188,28 @@ def _slice(name: str, row: dict[str, Any]) -> Slice:
         tag=row.get("tag"),
         critical=row.get("critical", False),
     )
+
+
+def _comparison(row: str | dict[str, Any]) -> Comparison:
+    declared: dict[str, Any] = {"as": row} if isinstance(row, str) else row
+    return Comparison(
+        compare=Compare(declared["as"]),
+        within=float(declared.get("within", 0)),
+        relative=float(declared.get("relative", 0)),
+        least_f1=float(declared.get("at_least", 1)),
+        one_of=declared.get("one_of", False),
+    )
+
+
+def _comparison_problems(declaration: Declaration, fields: list[str]) -> Iterator[Problem]:
+    belongs = {"within": "number", "relative": "number", "at_least": "set_f1"}
+    for name, row in declaration.data.get("compare", {}).items():
+        if name not in fields:
+            yield declaration.problem(("compare", name), f"the schema has no field {name!r}", suggestion(name, fields))
+        elif isinstance(row, dict):
+            for key, kind in belongs.items():
+                if key in row and row["as"] != kind:
+                    yield declaration.problem(("compare", name, key), f"{key!r} is for `as: {kind}`, not {row['as']}")
 
 
 def _costs(data: dict[str, Any]) -> Costs:

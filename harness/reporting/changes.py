@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.comparisons import right
 from harness.core.metrics import dearest_errors
 from harness.core.prompting import inputs_text
-from harness.core.records import Answer, Stage, Status
+from harness.core.records import Stage, Status
 from harness.core.schemas import label_text
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.reporting.blocks import table
@@ -71,18 +72,13 @@ def _told(suite: SuiteReport, row: int, before: OutcomeTable, now: OutcomeTable)
     sides = [(when, side, side.first_wrong(row)) for when, side in (("before", before), ("now", now))]
     parts = []
     for field in suite.task.decision_fields:
-        right = label_text(expected[field])
-        given = {when: _given(side.answers[row][repeat], field) for when, side, repeat in sides}
-        if any(value != right for value in given.values()):
-            words = [f"{when} {markdown_code(value)}" for when, value in given.items() if value is not None]
-            parts.append(", ".join([f"`{field}` is {markdown_code(right)}", *words]))
+        given = {when: side.answers[row][repeat] for when, side, repeat in sides}
+        if not all(a is not None and right(suite.task, field, expected[field], a.get(field)) for a in given.values()):
+            words = [f"{when} {markdown_code(label_text(a.get(field)))}" for when, a in given.items() if a is not None]
+            parts.append(", ".join([f"`{field}` is {markdown_code(label_text(expected[field]))}", *words]))
     for when, side, repeat in sides:
         problem = side.problems[row][repeat]
         if problem:
             used = "no usable answer" if side.answers[row][repeat] is None else "sent to a person"
             parts.append(f"{when} {used} ({markdown_text(problem)})")
     return "; ".join(parts)
-
-
-def _given(answer: Answer | None, field: str) -> str | None:
-    return None if answer is None else label_text(answer.get(field))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.comparisons import right
 from harness.core.metrics import Rates, confusions, costly, dearest_errors, members, rates
 from harness.core.policy import Effect
 from harness.core.prompting import inputs_text
@@ -290,7 +291,7 @@ def _difference(suite: SuiteReport, case: Case, answer: Answer) -> str:
     parts = [
         f"`{f}` is {markdown_code(label_text(expected[f]))}, answered {markdown_code(label_text(answer.get(f)))}"
         for f in suite.task.decision_fields
-        if answer.get(f) != expected[f]
+        if not right(suite.task, f, expected[f], answer.get(f))
     ]
     return "; ".join(parts)
 

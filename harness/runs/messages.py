@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.core.comparisons import right
 from harness.core.gate import Verdict
 from harness.core.metrics import dearest_errors
 from harness.core.prompting import inputs_text
@@ -103,7 +104,7 @@ def _answer_lines(
     now = "answered" if before is None else "now answered"
     lines = []
     for name in session.task.decision_fields:
-        if answer is not None and answer.get(name) == expected[name]:
+        if answer is not None and right(session.task, name, expected[name], answer.get(name)):
             continue
         given = [f"expected {_value(expected[name])}"]
         given += [f"before {_value(old.get(name))}"] if old is not None else []

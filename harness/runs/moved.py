@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.core.costs import same
+from harness.core.comparisons import same
 from harness.core.records import Answer, Case, Failure, Response, Status
 from harness.core.scoring import Scorer
 from harness.reporting.model import AskedAgain, MovedCase, Provider

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.core.costs import field_cost, same
+from harness.core.comparisons import right
+from harness.core.costs import field_cost
 from harness.core.gate import Rule
 from harness.core.metrics import HIGHER_IS_BETTER, METRICS, outcomes_of
 from harness.core.outcomes import FloatArray
@@ -136,11 +137,10 @@ def _dearest(session: SuiteSession, labels: Mapping[str, Sequence[Scalar]]) -> C
     costs = session.task.costs.fields
 
     def change(case: Case, answer: Answer) -> Answer:
-        right = case.expected
-        if all(same(right[name], answer.get(name)) for name in labels):
+        if all(right(session.task, name, case.expected[name], answer.get(name)) for name in labels):
             return answer
         return {
-            name: max(known, key=lambda value: field_cost(costs.get(name, FieldCost()), right[name], value))
+            name: max(known, key=lambda value: field_cost(costs.get(name, FieldCost()), case.expected[name], value))
             for name, known in labels.items()
         }
 
@@ -173,6 +173,6 @@ def _answered(
             outcome = scorer.judge(case, repeat, change(case, answer or case.expected))
             at = row, repeat
             status[at], valid[at], cost[at] = STATUSES.index(outcome.status), True, outcome.cost
-            for name, right in outcome.fields.items():
-                fields[name][at] = right
+            for name, is_right in outcome.fields.items():
+                fields[name][at] = is_right
     return replace(table, status=status, valid=valid, cost=cost, fields=fields)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import __version__
+from harness.core.comparisons import right
 from harness.core.costs import field_cost
 from harness.core.digests import digest
 from harness.core.gate import Verdict
@@ -186,6 +187,8 @@ def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
 
 
 def _cost_of(task: Task, name: str, expected: object, given: object) -> float:
+    if right(task, name, expected, given):
+        return 0.0
     return field_cost(task.costs.fields.get(name, FieldCost()), expected, given)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.comparisons import first_choice
 from harness.core.digests import digest
 from harness.core.errors import DeclarationError, DriverError, HoldfastError, Problem
 from harness.core.estimating import RequestSize
@@ -171,7 +172,9 @@ class SuiteSession:
                 ids = frozenset(case.id for case in self.cases)
                 examples = locked_examples(self.suite.folder, strategy, pool, ids)
             text = self.suite.prompts[strategy.prompt]
-            self._prompts[run] = make_prompt(text, self.schema, [(c.inputs, c.expected) for c in examples])
+            self._prompts[run] = make_prompt(
+                text, self.schema, [(c.inputs, first_choice(self.task, c.expected)) for c in examples]
+            )
         return self._prompts[run]
 
     def digest(self, run: str) -> str:

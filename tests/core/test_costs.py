@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.costs import CostModel, field_cost, same
+from harness.core.comparisons import same
+from harness.core.costs import CostModel, field_cost
 from harness.core.records import Costs, FieldCost, Task
 from harness.core.schemas import AnswerSchema
 from harness.fixtures_io.tasks import load_fixture
