@@ -180,6 +180,24 @@ def test_equal_expected_answers_are_each_checked(file):
     assert "has 1 bad lines:\n  holdout.jsonl:2:" in refusal(file, *like_true)
 
 
+def test_each_alternative_of_a_field_is_checked(file):
+    def case(values):
+        return {"id": "c1", "inputs": {"text": "a"}, "expected": {"category": values}}
+
+    def cases(values):
+        file.write_text(json.dumps(case(values)), encoding="utf-8")
+        return CaseFile(file, SCHEMA, ("category",), one_of=frozenset({"category"}))
+
+    assert cases(["outage", "billing"])[0].expected == {"category": ["outage", "billing"]}
+    assert cases("outage")[0].expected == {"category": "outage"}
+    with pytest.raises(FixtureError, match="'outtage' is not one of"):
+        cases(["outage", "outtage"])
+    with pytest.raises(FixtureError, match=r"holdout.jsonl:1: 'category' has an empty list of alternatives"):
+        cases([])
+    with pytest.raises(FixtureError, match=r"\['outage'\] is not one of"):
+        read(file, case(["outage"]))
+
+
 def test_a_row_leaves_out_what_has_its_default():
     assert case_row(Case(id="a", inputs={"t": "x"}, expected={})) == {"id": "a", "inputs": {"t": "x"}, "expected": {}}
     full = Case(id="a", inputs={"t": "x"}, expected={}, tags=("b", "a"), cluster="", supplement=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import DeclarationError, FixtureError
-from harness.core.records import Case, Costs, FieldCost, Slice
+from harness.core.records import Case, Compare, Comparison, Costs, FieldCost, Slice
 from harness.fixtures_io.locks import make_lock, write_lock
 from harness.fixtures_io.tasks import load_fixture
 
@@ -158,6 +158,36 @@ def test_an_unknown_field_label_or_file_is_named_with_line_and_nearest_name(edit
     edit(TASK, old, new)
     (problem,) = problems()
     assert problem.startswith(message)
+
+
+def test_comparisons_arrive_in_their_short_and_their_long_form(folder, edit):
+    edit(
+        TASK,
+        "slices:",
+        "compare:\n  category: normalized\n  note: {as: set_f1, at_least: 0.5, one_of: true}\n"
+        "  priority: {as: number, within: 1, relative: 0.1}\nslices:",
+    )
+    assert load_fixture(folder).task.comparisons == {
+        "category": Comparison(compare=Compare.NORMALIZED),
+        "note": Comparison(compare=Compare.SET_F1, least_f1=0.5, one_of=True),
+        "priority": Comparison(compare=Compare.NUMBER, within=1, relative=0.1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("categry: date", "categry: the schema has no field 'categry'; expected 'category'"),
+        ("note: {as: date, within: 2}", "note.within: 'within' is for `as: number`, not date"),
+        ("note: {as: number, at_least: 0.5}", "note.at_least: 'at_least' is for `as: set_f1`, not number"),
+        ("note: {within: 2}", "note: "),
+        ("note: fuzzy", "note: "),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_named_with_its_line(edit, problems, row, message):
+    edit(TASK, "slices:", f"compare:\n  {row}\nslices:")
+    (problem,) = problems()
+    assert problem.startswith(f"{TASK}:8: compare.{message}")
 
 
 def test_all_problems_of_a_task_are_named_at_once(edit, problems):
