@@ -1,9 +1,10 @@
-"""A rules baseline for payment messages: patterns for numbers, amounts and days, words around them to choose between several."""
+"""A rules baseline for payment messages: patterns find numbers, amounts and days, words around them choose."""
 
 from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 CONTRACT = re.compile(r"\bN\s?E[\s-]*(\d(?:[\s.-]?\d){5})(?!\d)", re.IGNORECASE)
@@ -27,7 +28,8 @@ PAID = re.compile(
     r"paid|sent|transfer|pay|wired|moved|refund|back|remit|settle|debit|instal|put through|deposit", re.IGNORECASE
 )
 OTHER_MONEY = re.compile(
-    r"balance|tariff|last year|invoice (?:of|for|total)|bill (?:of|for|was|came to)|instead of|of the|owe|fee|\bnot\b|letter with|said",
+    r"balance|tariff|last year|invoice (?:of|for|total)|bill (?:of|for|was|came to)|instead of|of the|owe|fee"
+    r"|\bnot\b|letter with|said",
     re.IGNORECASE,
 )
 COMPUTED = re.compile(r"\b(?:half|third|quarter|less|minus|plus|between|twice|double)\b", re.IGNORECASE)
@@ -35,13 +37,33 @@ COMPUTED = re.compile(r"\b(?:half|third|quarter|less|minus|plus|between|twice|do
 UNITS = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]
     )
 }
 TENS = {
     word: 10 * (position + 2)
-    for position, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())
+    for position, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
 }
 WORDS = "|".join([*UNITS, *TENS, "hundred", "thousand", "and"])
 IN_WORDS = re.compile(rf"\b((?:(?:{WORDS}|a)[\s-]+)+)(?:euros?|eur)\b", re.IGNORECASE)
@@ -53,21 +75,37 @@ DAYS = {name.lower(): number for number, name in enumerate(calendar.day_name)}
 DAYS |= {name[:3]: number for name, number in DAYS.items()} | {"tues": 1, "thur": 3, "thurs": 3}
 DAY = "|".join(sorted(DAYS, key=len, reverse=True))
 SMALL = "|".join(UNITS)
-PAST = re.compile(r"\b(?:paid|sent|transferred|wired|went|was|were|did|made|left|put|debited|have|has)\b", re.IGNORECASE)
+NTH = "(?:st|nd|rd|th)"
+SHIFTS = {
+    "day before yesterday": -2, "yesterday": -1, "today": 0, "this morning": 0, "tonight": 0,
+    "day after tomorrow": 2, "tomorrow": 1,
+}  # fmt: skip
+PAST = re.compile(
+    r"\b(?:paid|sent|transferred|wired|went|was|were|did|made|left|put|debited|have|has)\b", re.IGNORECASE
+)
 OTHER_DAY = re.compile(
-    r"\b(?:invoice|bill|reminder|letter|reading|e?-?mail|dated|moved|since|signed|due|not)\b[^.;,]{0,20}$", re.IGNORECASE
+    r"\b(?:invoice|bill|reminder|letter|reading|e?-?mail|dated|moved|since|signed|due|not)\b[^.;,]{0,20}$",
+    re.IGNORECASE,
 )
 
 BRINGS = re.compile(
-    r"attach|enclos|below|in the photo|here is|here's|here are|find|photo of|picture of|scan of|with this", re.IGNORECASE
+    r"attach|enclos|below|in the photo|here is|here's|here are|find|photo of|picture of|scan of|with this",
+    re.IGNORECASE,
 )
-LATER = re.compile(r"\b(?:send me|need|could you|can you|will send|tomorrow|later|copy of my|please send)\b", re.IGNORECASE)
+LATER = re.compile(
+    r"\b(?:send me|need|could you|can you|will send|tomorrow|later|copy of my|please send)\b", re.IGNORECASE
+)
 DOCUMENTS = {
     "invoice": r"\binvoice\b|\bbill\b",
     "reminder": r"\breminder\b|dunning",
-    "receipt": r"\breceipts?\b|screenshot of (?:the|my|our) (?:transfer|payment)|transfer slip|proof of payment|payment slip|confirmation of (?:the )?(?:payment|transfer)",
+    "receipt": (
+        r"\breceipts?\b|transfer slip|proof of payment|payment slip|screenshot of (?:the|my|our) (?:transfer|payment)"
+        r"|confirmation of (?:the )?(?:payment|transfer)"
+    ),
     "bank_statement": r"bank statement|account statement|\bstatement\b",
-    "meter_photo": r"(?:photo|picture|pic|snap\w*)\s+of\s+(?:the|my|our)?\s*(?:\w+\s+)?meter|meter (?:photo|picture|pic)",
+    "meter_photo": (
+        r"(?:photo|picture|pic|snap\w*)\s+of\s+(?:the|my|our)?\s*(?:\w+\s+)?meter|meter (?:photo|picture|pic)"
+    ),
     "contract_copy": r"copy of (?:the|my|our) contract|contract copy|the contract itself",
 }
 
@@ -102,7 +140,10 @@ def amount(message: str) -> float | None:
         found.append((-weight, match.start(), number(match["after"] or match["before"])))
     for match in [] if found else BARE_MONEY.finditer(message):
         before = message[: match.start("bare")]
-        if not re.match(rf"\s*(?:of\s+)?(?:{MONTH})\b", message[match.end() :], re.IGNORECASE) and len(match["bare"]) < 9:
+        if (
+            not re.match(rf"\s*(?:of\s+)?(?:{MONTH})\b", message[match.end() :], re.IGNORECASE)
+            and len(match["bare"]) < 9
+        ):
             found.append((-2 * bool(PAID.search(before[-45:])), match.start(), number(match["bare"])))
     for match in IN_WORDS.finditer(message):
         value = words(match[1])
@@ -143,52 +184,49 @@ def day(message: str, received: date) -> str | None:
     return min(found)[2].isoformat() if found else None
 
 
+Found = Iterator[tuple[int, int, date | None]]
+
+
 def days(message: str, received: date) -> list[tuple[int, int, date]]:
-    found = []
+    """Every day that is named: (start, end, day)."""
+    return [
+        (start, end, value)
+        for start, end, value in (*written_days(message, received), *relative_days(message, received))
+        if value is not None
+    ]
 
-    def add(match: re.Match[str], value: date | None) -> None:
-        if value is not None:
-            found.append((match.start(), match.end(), value))
 
+def written_days(message: str, received: date) -> Found:
     for match in re.finditer(r"\b(\d{4})-(\d\d)-(\d\d)\b", message):
-        add(match, valid(int(match[1]), int(match[2]), int(match[3])))
+        yield *match.span(), valid(int(match[1]), int(match[2]), int(match[3]))
     for match in re.finditer(r"(?<![\d.,/])(\d{1,2})[./](\d{1,2})\b(?:[./](\d{4}|\d\d)\b)?(?!\s*(?:€|eur))", message):
-        add(match, placed(int(match[1]), int(match[2]), match[3], received))
-    for match in re.finditer(
-        rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\.?\s*(?:of\s+)?({MONTH})\b\.?,?\s*(\d{{4}})?", message, re.IGNORECASE
-    ):
-        add(match, placed(int(match[1]), MONTHS[match[2].lower()], match[3], received))
-    for match in re.finditer(
-        rf"\b({MONTH})\.?\s+(?:the\s+)?(\d{{1,2}})(?:st|nd|rd|th)?\b,?\s*(\d{{4}})?", message, re.IGNORECASE
-    ):
-        add(match, placed(int(match[2]), MONTHS[match[1].lower()], match[3], received))
-    for pattern, shift in (("day before yesterday", -2), ("yesterday", -1), ("today|this morning|tonight", 0),
-                           ("day after tomorrow", 2), ("tomorrow", 1)):  # fmt: skip
-        for match in re.finditer(rf"\b(?:{pattern})\b", message, re.IGNORECASE):
-            if not any(start <= match.start() < end for start, end, _ in found):
-                add(match, received + timedelta(days=shift))
-    for match in re.finditer(rf"\b(in\s+)?(\d+|{SMALL}|a)\s+(day|week)s?(\s+ago)?\b", message, re.IGNORECASE):
-        if bool(match[1]) == bool(match[4]):
-            continue
-        count = {"a": 1}.get(match[2].lower()) or UNITS.get(match[2].lower()) or int(re.sub(r"\D", "", match[2]) or 0)
-        shift = count * (7 if match[3].lower() == "week" else 1)
-        add(match, received + timedelta(days=-shift if match[4] else shift))
-    for match in re.finditer(rf"\b(last|next|this|on|by)?\s*\b({DAY})\b", message, re.IGNORECASE):
-        add(match, weekday(match, message, received))
-    for match in re.finditer(r"\b(?:at |by )?the end of (?:the|this) month\b", message, re.IGNORECASE):
-        add(match, received.replace(day=calendar.monthrange(received.year, received.month)[1]))
-    for match in re.finditer(r"\bon the first\b", message, re.IGNORECASE):
+        yield *match.span(), placed(int(match[1]), int(match[2]), match[3], received)
+    for match in re.finditer(rf"\b(\d{{1,2}}){NTH}?\.?\s*(?:of\s+)?({MONTH})\b\.?,?\s*(\d{{4}})?", message, re.I):
+        yield *match.span(), placed(int(match[1]), MONTHS[match[2].lower()], match[3], received)
+    for match in re.finditer(rf"\b({MONTH})\.?\s+(?:the\s+)?(\d{{1,2}}){NTH}?\b,?\s*(\d{{4}})?", message, re.I):
+        yield *match.span(), placed(int(match[2]), MONTHS[match[1].lower()], match[3], received)
+    for match in re.finditer(rf"\b(beginning|start|mid|middle|end)[\s-]+(?:of\s+)?({MONTH})\b", message, re.I):
+        month = MONTHS[match[2].lower()]
+        last = calendar.monthrange(received.year, month)[1]
+        yield *match.span(), placed({"e": last, "m": 15}.get(match[1][0].lower(), 1), month, None, received)
+
+
+def relative_days(message: str, received: date) -> Found:
+    for match in re.finditer(rf"\b({'|'.join(SHIFTS)})\b", message, re.I):
+        yield *match.span(), received + timedelta(days=SHIFTS[match[1].lower()])
+    for match in re.finditer(rf"\b(in\s+)?(\d+|{SMALL}|a)\s+(day|week)s?(\s+ago)?\b", message, re.I):
+        if bool(match[1]) != bool(match[4]):
+            count = {"a": 1, **UNITS}.get(match[2].lower()) or int(re.sub(r"\D", "", match[2]) or 0)
+            shift = count * (7 if match[3].lower() == "week" else 1)
+            yield *match.span(), received + timedelta(days=-shift if match[4] else shift)
+    for match in re.finditer(rf"\b(last|next|this|on|by)?\s*\b({DAY})\b", message, re.I):
+        yield *match.span(), weekday(match, message, received)
+    for match in re.finditer(r"\bthe end of (?:the|this) month\b", message, re.I):
+        yield *match.span(), received.replace(day=calendar.monthrange(received.year, received.month)[1])
+    for match in re.finditer(r"\bon the first\b", message, re.I):
         past = PAST.search(message[max(0, match.start() - 40) : match.start()]) is not None
         following = (received.replace(day=28) + timedelta(days=4)).replace(day=1)
-        add(match, received.replace(day=1) if past or received.day == 1 else following)
-    for match in re.finditer(
-        rf"\b(beginning of|start of|mid|middle of|end of)[\s-]+({MONTH})\b", message, re.IGNORECASE
-    ):
-        month = MONTHS[match[2].lower()]
-        which = match[1].lower()
-        last = calendar.monthrange(received.year, month)[1]
-        add(match, placed({"e": last, "m": 15}.get(which[0], 1), month, None, received))
-    return found
+        yield *match.span(), received.replace(day=1) if past or received.day == 1 else following
 
 
 def weekday(match: re.Match[str], message: str, received: date) -> date | None:
