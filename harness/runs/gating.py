@@ -471,7 +471,8 @@ class Gating:
 def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
     """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
     if early is not None and early.covers(run):
-        early.execute(run)
+        with session.paying(run):
+            early.execute(run)
         return
     session.table(run)
     for claim in claims:
