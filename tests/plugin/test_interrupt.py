@@ -157,10 +157,12 @@ def named(call, delay_s=0.0):
     return answer(json.dumps({"kind": call.messages[-1]["content"].split()[0]}), delay_s=delay_s)
 
 
-@pytest.mark.parametrize("everybody", [True, False], ids=["from a terminal", "to the controller"])
-def test_ctrl_c_with_workers_saves_what_is_in_flight_and_says_how_to_resume(project, everybody):
-    """It takes longer than xdist gives its workers to end."""
-    with ChatServer(lambda call: named(call, 0.05 if call.number < 8 else 12)) as server:
+@pytest.mark.parametrize(
+    ("everybody", "seconds"), [(True, 6), (False, 12)], ids=["from a terminal", "to the controller"]
+)
+def test_ctrl_c_with_workers_saves_what_is_in_flight_and_says_how_to_resume(project, everybody, seconds):
+    """It takes longer than xdist gives its workers to end: 5 s until they are interrupted, 10 until they are killed."""
+    with ChatServer(lambda call: named(call, 0.05 if call.number < 8 else seconds)) as server:
         remote(project, server, 4)
         output, code = interrupted(project, lambda: server.count == 12, "-n", "2", everybody=everybody)
         assert code == pytest.ExitCode.INTERRUPTED
@@ -186,14 +188,11 @@ def test_ctrl_c_with_workers_finishes_the_batch_of_a_model_in_the_process(projec
 
 @pytest.mark.parametrize("everybody", [True, False], ids=["from a terminal", "to the controller"])
 def test_a_second_ctrl_c_with_workers_ends_at_once_and_keeps_the_batches_before(project, everybody):
-    slow_model(project, 0.1)
-    started = time.monotonic()
+    slow_model(project, 0.05)
     output, code = interrupted(project, lambda: project.calls >= 66, "-n", "2", times=2, everybody=everybody)
     assert code == pytest.ExitCode.INTERRUPTED
     assert project.calls < 110, "the second batch was finished"
     assert "interrupted: 64 of 200 requests of good are answered and kept; the same command resumes" in output
-    assert time.monotonic() - started < 60
     before = project.calls
-    slow_model(project, 0.0)
     assert project.run_apart("-n", "2").ret == 0
-    assert project.calls <= before + 200
+    assert project.calls == before + 200 - 64
