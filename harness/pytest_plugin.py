@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from harness.runs.run import Run
     from harness.runs.session import SuiteSession
     from harness.runs.spent import Accounts
+    from harness.runs.workers import Controller, Workers
 
 GATING = pytest.StashKey["Gating"]()
 WORKER_VERDICTS = pytest.StashKey[list[str]]()
 WORKER_SPENDING = pytest.StashKey[list["Accounts"]]()
 WORKER_CALLS = pytest.StashKey[list[str]]()
+WORKERS = pytest.StashKey["Workers"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,9 +85,43 @@ def _gating(config: pytest.Config) -> Gating:
                 dry_run=option.gate_dry_run,
                 max_cost=option.gate_max_cost,
                 shard=option.gate_shard,
-            )
+            ),
+            _controller(config),
         )
     return config.stash[GATING]
+
+
+def _controller(config: pytest.Config) -> Controller | None:
+    """The process that started this one, where it is a worker of xdist."""
+    given = getattr(config, "workerinput", None)
+    if given is None:
+        return None
+    from harness.runs.workers import Controller
+
+    return Controller(given["holdfast"], worker=given["workerid"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Each worker gets a channel of its own to this process."""
+    from harness.runs.workers import Workers
+
+    config = node.config
+    if WORKERS not in config.stash:
+        config.stash[WORKERS] = Workers()
+        config.pluginmanager.register(_InterruptWorkers(config.stash[WORKERS]))
+    node.workerinput["holdfast"] = channel = node.gateway.newchannel()
+    config.stash[WORKERS].join(channel)
+
+
+class _InterruptWorkers:
+    """Ctrl-C ends the workers' runs before xdist ends the workers."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self._workers.interrupt()
 
 
 def _suite_file(path: Path) -> Path | None:
@@ -356,12 +392,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             item._report_sections.clear()
             item.user_properties.clear()
         gating.declaring = False
-        worker = getattr(config, "workerinput", {}).get("workerid", "")
         if config.option.gate_dry_run:
             gating.plan(asking=sum("run" in names and "gate" not in names for names in map(_fixtures, session.items)))
         else:
-            _execute_and_settle(gating, worker)
-        if worker:
+            _execute_and_settle(gating)
+        if hasattr(config, "workerinput"):
             config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
             config.workeroutput["holdfast_calls"] = gating.calls_told  # type: ignore[attr-defined]
     if config.option.gate_dry_run:
@@ -369,11 +404,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return (yield)
 
 
-def _execute_and_settle(gating: Gating, worker: str) -> None:
+def _execute_and_settle(gating: Gating) -> None:
     from harness.core.errors import DriverError
 
     try:
-        gating.execute_and_settle(worker=worker)
+        gating.execute_and_settle()
     except DriverError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -438,6 +473,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
         accounts, calls = config.stash[WORKER_SPENDING], config.stash[WORKER_CALLS]
         lines = [*summary_lines(texts[0]), *sorted(calls), *spent_lines(joined(accounts))]
+    elif WORKERS in config.stash:
+        lines = config.stash[WORKERS].interrupted
     if lines:
         terminalreporter.section("holdfast")
         for line in lines:

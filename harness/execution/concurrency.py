@@ -38,6 +38,8 @@ class Window:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # the place was given to somebody who has just left
                 self.leave()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:

@@ -38,11 +38,10 @@ class Lane:
 
 
 class Pace:
-    """Whose turn it is, in line: one request after the other, when no limit and no pause says to wait."""
+    """How long to wait before the next request, by limits and pauses. It belongs to no event loop."""
 
-    def __init__(self, limits: Limits, *, clock: Clock, sleep: Sleep) -> None:
+    def __init__(self, limits: Limits, *, clock: Clock) -> None:
         self._clock = clock
-        self._sleep = sleep
         self._requests = Lane(limits.requests_per_minute / 60) if limits.requests_per_minute else None
         self._tokens = Lane(limits.tokens_per_minute / 60) if limits.tokens_per_minute else None
         self._rate = TakenRate()
@@ -50,16 +49,6 @@ class Pace:
         self._resumed = True
         self._refused_at = -math.inf
         self._pauses_in_a_row = 0
-        self._line = asyncio.Lock()
-
-    async def turn(self, tokens: float) -> float:
-        """Wait until a request of about so many tokens may be sent; the time when it goes out."""
-        if self._line.locked() or self._wait_s() > 0:
-            async with self._line:
-                while (wait_s := self._wait_s()) > 0 and await self._sleep(wait_s):
-                    pass
-                return self._take(tokens)
-        return self._take(tokens)
 
     def answered(self, *, tokens: float, taken: float) -> None:
         """A request that was thought to take so many tokens has taken so many (0 where the server does not say)."""
@@ -89,7 +78,8 @@ class Pace:
         if until > self._paused_until:
             self._paused_until, self._resumed = until, False
 
-    def _wait_s(self) -> float:
+    def wait_s(self) -> float:
+        """How many seconds no request may be sent; 0 or less where one may go now."""
         now = self._clock()
         if not self._resumed and now >= self._paused_until:
             self._resumed = True
@@ -100,7 +90,8 @@ class Pace:
                 ready = max(ready, lane.ready_at)
         return ready - now
 
-    def _take(self, tokens: float) -> float:
+    def take(self, tokens: float) -> float:
+        """A request of about so many tokens goes out; the time when it does."""
         now = self._clock()
         self._rate.sent(now)
         if self._requests is not None:
@@ -108,3 +99,21 @@ class Pace:
         if self._tokens is not None:
             self._tokens.take(now, tokens)
         return now
+
+
+class Line:
+    """Whose turn it is: one request after the other. It belongs to one event loop."""
+
+    def __init__(self, pace: Pace, *, sleep: Sleep) -> None:
+        self._pace = pace
+        self._sleep = sleep
+        self._first = asyncio.Lock()
+
+    async def turn(self, tokens: float) -> float:
+        """Wait until a request of about so many tokens may be sent; the time when it goes out."""
+        if self._first.locked() or self._pace.wait_s() > 0:
+            async with self._first:
+                while (wait_s := self._pace.wait_s()) > 0 and await self._sleep(wait_s):
+                    pass
+                return self._pace.take(tokens)
+        return self._pace.take(tokens)

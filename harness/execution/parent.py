@@ -1,4 +1,4 @@
-"""A worker that pays for answers stops when the process that started it is gone."""
+"""A worker that pays for answers stops when the process that started it is gone, or says so."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ def stop_with_parent() -> None:
 
     What was answered is then committed as in any interrupted run.
     """
-    parent, main = os.getppid(), threading.main_thread().ident
-    assert main is not None
+    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(POLL_S)
-        # A real signal, for the main thread may wait for the network, and nothing less wakes it.
-        signal.pthread_kill(main, signal.SIGINT)
+        press_ctrl_c()
 
     threading.Thread(target=watch, name="holdfast-parent", daemon=True).start()
+
+
+def press_ctrl_c() -> None:
+    """Interrupt this process's main thread, from any thread."""
+    main = threading.main_thread().ident
+    assert main is not None
+    # A real signal, for the main thread may wait for the network, and nothing less wakes it.
+    signal.pthread_kill(main, signal.SIGINT)

@@ -7,15 +7,12 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator
 
-from harness.core.records import Failure, Headroom, Limits, RemoteDriver, Request, Response
-from harness.execution.breaker import Breaker
+from harness.core.records import Failure, Headroom, RemoteDriver, Request, Response
 from harness.execution.budget import RunBudget
-from harness.execution.concurrency import Window
 from harness.execution.ledger import Key
-from harness.execution.pace import Pace
+from harness.execution.pace import Line
+from harness.execution.run_state import RunState
 from harness.execution.staggering import Stagger
-from harness.execution.stopping import Stop, deadline
-from harness.execution.token_counts import TokenCounts
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -28,20 +25,22 @@ Finish = Callable[[Request, Key, Response | Failure], None]
 
 
 class Remote:
-    """Sends the requests of one run. Made and used within one event loop."""
+    """Sends requests of one run. Made and used within one event loop; what outlives it is in `state`."""
 
-    def __init__(self, driver: RemoteDriver, limits: Limits, *, budget: RunBudget, stop: Stop, finish: Finish) -> None:
+    def __init__(self, driver: RemoteDriver, state: RunState, *, budget: RunBudget, finish: Finish) -> None:
         self._driver = driver
-        self._limits = limits
+        self._state = state
+        self._limits = state.limits
         self._budget = budget
-        self._stop = stop
-        self._breaker = Breaker(stop)
+        self._stop = state.stop
+        self._breaker = state.breaker
         self._finish = finish
         self._loop = asyncio.get_running_loop()
-        self._window = Window(limits.concurrency)
-        self._pace = Pace(limits, clock=self._loop.time, sleep=self._sleep)
+        self._window = state.window
+        self._pace = state.pace
+        self._line = Line(state.pace, sleep=self._sleep)
         self._stagger = Stagger()
-        self._tokens = TokenCounts()
+        self._tokens = state.tokens
         self._stopped = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
@@ -50,9 +49,7 @@ class Remote:
     async def run(self, missing: Iterator[tuple[Request, Key]]) -> None:
         """Finish every missing request; after an interruption only those that were under way."""
         self._stop.told = self._tell
-        if self._limits.run_timeout_s is not None:
-            why = deadline(self._limits.run_timeout_s)
-            self._timers.append(self._loop.call_later(self._limits.run_timeout_s, self._stop.because, why))
+        self._watch_the_time()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._limits.concurrency):
@@ -64,6 +61,11 @@ class Remote:
             for timer in self._timers:
                 timer.cancel()
             await self._driver.close()
+
+    def _watch_the_time(self) -> None:
+        self._state.end_if_over()
+        if self._stop.refusal is None and (left_s := self._state.left_s) is not None:
+            self._timers.append(self._loop.call_later(left_s, self._watch_the_time))
 
     async def _work(self, missing: Iterator[tuple[Request, Key]]) -> None:
         for request, key in missing:
@@ -109,7 +111,7 @@ class Remote:
         tokens = self._tokens.estimate(request)
         await self._window.enter()
         try:
-            sent_at = await self._pace.turn(tokens)
+            sent_at = await self._line.turn(tokens)
             await self._stagger.turn()
             if self._stop.refusal is not None:
                 return self._stop.refusal

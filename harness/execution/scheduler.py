@@ -19,7 +19,8 @@ from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Req
 from harness.execution.budget import RunBudget, refusal, unlimited
 from harness.execution.ledger import Key, KeyMaker
 from harness.execution.remote import Finish, Remote
-from harness.execution.stopping import Stop, deadline, interruptible
+from harness.execution.run_state import RunState
+from harness.execution.stopping import interruptible
 
 LOOKUP = 256
 BATCH = 64
@@ -90,19 +91,21 @@ def execute(
     sink: Sink,
     progress: Progress | None = None,
     budget: RunBudget | None = None,
+    state: RunState | None = None,
 ) -> None:
     """Give every request's reply to `sink`, in the order in which replies come.
 
     Answers reach the ledger in small batches, also when the run is interrupted. A failure that a retry may mend is
     retried `limits.retries` times. Where the endpoint is down, or `limits.run_timeout_s` is over, the rest are
     `stopped` failures. Ctrl-C ends the run with KeyboardInterrupt when what was under way is answered and stored; a
-    second one at once. Calls that `budget` can't afford are failures too, and are not made.
+    second one at once. Calls that `budget` can't afford are failures too, and are not made. `state` is what earlier
+    requests of the same run, under the same limits, have left.
     """
     progress = progress or Progress()
     budget = budget or unlimited()
     missing = _from_ledger(requests, keys, ledger, sink, progress)
     pending = _Pending(ledger)
-    stop = Stop()
+    state = state or RunState(limits)
 
     def finish(request: Request, key: Key, reply: Response | Failure) -> None:
         if isinstance(reply, Response):
@@ -112,15 +115,15 @@ def execute(
             progress.add(failed=1)
         sink(request, reply)
 
-    with interruptible(stop):
+    with interruptible(state.stop), state.running():
         try:
             if iscoroutinefunction(driver.answer):
-                asyncio.run(_remote(missing, cast(RemoteDriver, driver), limits, budget, stop, finish))
+                asyncio.run(_remote(missing, cast(RemoteDriver, driver), state, budget, finish))
             else:
-                _batches(missing, cast(BatchDriver, driver), limits, budget, stop, finish)
+                _batches(missing, cast(BatchDriver, driver), state, budget, finish)
         finally:
             pending.flush()
-    if stop.interrupted:
+    if state.stop.interrupted:
         raise KeyboardInterrupt
 
 
@@ -145,15 +148,13 @@ def _from_ledger(
 def _batches(
     missing: Iterator[tuple[Request, Key]],
     driver: BatchDriver,
-    limits: Limits,
+    state: RunState,
     budget: RunBudget,
-    stop: Stop,
     finish: Finish,
 ) -> None:
-    started = time.monotonic()
+    stop = state.stop
     while batch := list(itertools.islice(missing, BATCH)):
-        if limits.run_timeout_s is not None and time.monotonic() - started >= limits.run_timeout_s:
-            stop.because(deadline(limits.run_timeout_s))
+        state.end_if_over()
         if stop.interrupted:
             return
         while stop.refusal is None and (held := budget.hold_first([request for request, _ in batch])):
@@ -169,9 +170,8 @@ def _batches(
 async def _remote(
     missing: Iterator[tuple[Request, Key]],
     driver: RemoteDriver,
-    limits: Limits,
+    state: RunState,
     budget: RunBudget,
-    stop: Stop,
     finish: Finish,
 ) -> None:
-    await Remote(driver, limits, budget=budget, stop=stop, finish=finish).run(missing)
+    await Remote(driver, state, budget=budget, finish=finish).run(missing)

@@ -36,6 +36,29 @@ class Stop:
         self.because("the run was interrupted")
 
 
+class Patient:
+    """What Ctrl-C does in a worker, which hears it from the terminal, the controller and execnet: the first ends the
+    run, and the others change nothing, unless `at_once`."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        self.at_once = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """A handler of SIGINT where nothing is in flight."""
+        heard, self.heard = self.heard, True
+        if self.at_once or not heard:
+            raise KeyboardInterrupt
+
+
+def be_patient() -> Patient:
+    """Make this process, a worker, a patient one from now on; whoever ignores Ctrl-C keeps doing so."""
+    patient = Patient()
+    if _heeded():
+        signal.signal(signal.SIGINT, patient)
+    return patient
+
+
 def deadline(run_timeout_s: float) -> str:
     """The reason of a run that took too long."""
     return (
@@ -50,18 +73,29 @@ def interruptible(stop: Stop) -> Iterator[None]:
 
     Whoever ignores Ctrl-C, or handles it in another way, keeps doing so; and only the main thread hears of it.
     """
-    default = signal.default_int_handler
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not default:
+    outside = signal.getsignal(signal.SIGINT)
+    patient = outside if isinstance(outside, Patient) else None
+    if not patient and not _heeded():
         yield
         return
 
     def pressed(number: int, frame: FrameType | None) -> None:
-        if stop.interrupted:
-            raise KeyboardInterrupt
+        again = stop.interrupted
         stop.interrupt()
+        if patient is not None:
+            patient.heard = True
+            again = patient.at_once
+        if again:
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, pressed)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, default)
+        signal.signal(signal.SIGINT, outside)
+
+
+def _heeded() -> bool:
+    """Whether this is the thread that hears of Ctrl-C, and nobody else handles it."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

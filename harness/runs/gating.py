@@ -6,7 +6,7 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
     from harness.runs.session import Drivers, StoreFor, SuiteSession
     from harness.runs.sharding import Collecting
     from harness.runs.spent import Accounts
+    from harness.runs.workers import Controller
 
 
 class Gating:
     """Collects the claims of all suites, settles each suite's as one family, and tells each test its verdicts."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, controller: Controller | None = None) -> None:
+        """`controller` is the process that started this one, an xdist worker; None where there is just one."""
         self._options = options
+        self._controller = controller
         self._settings = settings(options.root)
         self.project = Project(
             root=options.root, **{k: v for k, v in self._settings.items() if k in ("fixtures", "adapters", "reports")}
@@ -69,7 +72,6 @@ class Gating:
         self._recorder: Recorder | None = None
         self._fresh: FreshAnswers | None = None
         self._spending: Spending | None = None
-        self._worker = ""
         self._live = False
         self._running: tuple[str, Progress] | None = None
         self._interrupted = False
@@ -219,12 +221,11 @@ class Gating:
             )
         return self._judged[key]
 
-    def execute_and_settle(self, *, worker: str) -> None:
+    def execute_and_settle(self) -> None:
         """Run every strategy that a claim needs, settle each suite, and write the report.
 
-        `worker` names the xdist worker that this process is, "" for none: the first writes for all, and all stop
-        with the process that started them. An interruption is told with how to resume. Raises DriverError for a limit
-        of cost on a model without a known price.
+        Of several workers the first writes for all. An interruption is told with how to resume. Raises DriverError for
+        a limit of cost on a model without a known price.
         """
         from harness.runs.messages import interrupted_line
         from harness.runs.spent import check_prices
@@ -233,26 +234,26 @@ class Gating:
             return
         if self._options.max_cost is not None:
             check_prices(self._sessions[file].adapter(run) for file in self._claims for run in self._needed(file))
-        self._worker, self._live = worker, not worker
-        try:
-            self._execute_and_settle(worker)
-        except KeyboardInterrupt:
-            self._interrupted = True
-            self._told.append(interrupted_line(self._running, fresh=self._options.fresh))
-            raise
+        self._live = True
+        with self._controller.executing() if self._controller else nullcontext():
+            try:
+                self._execute_and_settle()
+            except KeyboardInterrupt:
+                self._interrupted = True
+                line, weight = interrupted_line(self._running, fresh=self._options.fresh)
+                self._told.append(line)
+                if self._controller:
+                    self._controller.interrupted(line, weight=weight)
+                raise
 
-    def _execute_and_settle(self, worker: str) -> None:
-        if worker:
-            from harness.execution.parent import stop_with_parent
-
-            stop_with_parent()
+    def _execute_and_settle(self) -> None:
         if self._collecting is not None:
             for file, claims in self._claims.items():
                 self._collecting.collect(self._sessions[file], [claim.measure for claim in claims.values()])
             return
         self._execute()
         self._live = False  # from here on pytest writes its own line
-        self._report(write=worker in ("", "gw0"))
+        self._report(write=self._controller is None or self._controller.worker == "gw0")
 
     def plan(self, *, asking: int) -> None:
         """Count what a run would ask and cost, for `summary`; `asking` tests ask by themselves, and are not counted."""
@@ -462,8 +463,11 @@ class Gating:
     def _progress(self, what: str, total: int, account: Account) -> Iterator[Progress]:
         from harness.runs.showing import showing
 
-        prefix = f"[{self._worker}] " if self._worker else ""
-        with showing(prefix + what, total, account, live=self._live) as progress:
+        if self._controller:
+            shown = self._controller.showing(what, total, account)
+        else:
+            shown = showing(what, total, account, live=self._live)
+        with shown as progress:
             self._running = what, progress
             yield progress
 
@@ -471,7 +475,8 @@ class Gating:
 def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
     """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
     if early is not None and early.covers(run):
-        early.execute(run)
+        with session.paying(run):
+            early.execute(run)
         return
     session.table(run)
     for claim in claims:

@@ -42,14 +42,18 @@ def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdic
     return "\n".join(lines)
 
 
-def interrupted_line(running: tuple[str, Progress] | None, *, fresh: bool) -> str:
-    """What an interrupted run has of the strategy that it was asking, and how to go on."""
+def interrupted_line(running: tuple[str, Progress] | None, *, fresh: bool) -> tuple[str, int]:
+    """What an interrupted run has of the strategy that it was asking, and how to go on; and how much that says.
+
+    Beside a worker that was asking, one that only waited for it says little.
+    """
     after = "the same command asks all again (--gate-fresh)" if fresh else "the same command resumes"
     if running is None:
-        return f"interrupted before any model was asked; {after}"
+        return f"interrupted before any model was asked; {after}", 0
     run, progress = running
     kept = progress.stored + progress.answered
-    return f"interrupted: {kept} of {progress.total} requests of {run} are answered and kept; {after}"
+    line = f"interrupted: {kept} of {progress.total} requests of {run} are answered and kept; {after}"
+    return line, 1 if progress.done == progress.total else 2
 
 
 def _worst_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -41,6 +41,7 @@ from harness.execution.budget import UNAFFORDABLE, RunBudget
 from harness.execution.fresh import FreshAnswers
 from harness.execution.ledger import KeyMaker
 from harness.execution.recording import ReplyLog
+from harness.execution.run_state import RunState
 from harness.execution.scheduler import Progress, Sink, Store, execute
 from harness.execution.spending import Account, Spending
 from harness.fixtures_io.example_locks import locked_examples
@@ -131,6 +132,8 @@ class SuiteSession:
         self._members: dict[str | None, NDArray[np.bool_]] = {}
         self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
+        self._states: dict[str, RunState] = {}
+        self._paying: dict[str, Store] = {}
         self.asked_again: dict[str, AskedAgain] = {}
 
     @cached_property
@@ -286,6 +289,25 @@ class SuiteSession:
         if comparing is not None:
             self.asked_again[run] = comparing.finish()
 
+    @contextmanager
+    def paying(self, run: str) -> Iterator[None]:
+        """Keep the right to pay for `run`, so that no other process pays for a part of it. Raises HoldfastError."""
+        try:
+            with self._store(f"{self.suite.name}/{run}") as store:
+                self._paying[run] = store
+                try:
+                    yield
+                finally:
+                    del self._paying[run]
+        except HoldfastError as error:
+            self._note_broken(run, error)
+            raise
+
+    def _opened(self, run: str) -> AbstractContextManager[Store]:
+        """The store of `run`, with the right to pay for it."""
+        held = self._paying.get(run)
+        return self._store(f"{self.suite.name}/{run}") if held is None else nullcontext(held)
+
     def _note_broken(self, run: str, error: HoldfastError) -> None:
         """What a run was to be judged on can't be had: it has no outcomes."""
         self.broken[run] = str(error)
@@ -312,7 +334,7 @@ class SuiteSession:
         """How many requests for these cases would have to be answered by the model, since the ledger can't."""
         keys = self._keys(run)
         wanted = [keys.key(request) for request in render(self.strategy(run), self.prompt(run), cases)]
-        with self._store(f"{self.suite.name}/{run}") as store:
+        with self._opened(run) as store:
             return len(wanted) - len(store.get(wanted))
 
     def _comparing_sink(self, run: str, comparing: Comparing | None, cases: _UnderWay, sink: Sink) -> Sink:
@@ -399,7 +421,9 @@ class SuiteSession:
         if self._recorder is not None:
             self._recorder.add_identity(adapter.name, self._drivers.identity(adapter))
             sink = self._recording_sink(self._recorder, keys, sink)
-        with self._store(f"{self.suite.name}/{run}") as store, self._progress(run, total, account) as progress:
+        if run not in self._states:
+            self._states[run] = RunState(adapter.limits)
+        with self._opened(run) as store, self._progress(run, total, account) as progress:
             execute(
                 requests,
                 driver=self._drivers.get(adapter),
@@ -409,6 +433,7 @@ class SuiteSession:
                 sink=sink,
                 progress=progress,
                 budget=budget,
+                state=self._states[run],
             )
         account.stored += progress.stored
         if budget.unaffordable is not None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from harness.execution.scheduler import Progress
 from harness.execution.spending import Account
-from harness.reporting.progress import ProgressLine
+from harness.reporting.progress import ProgressLine, Screen
 
 
 @contextmanager
 def showing(what: str, total: int, account: Account, *, live: bool) -> Iterator[Progress]:
     """The progress of `what`, whose calls are paid from `account`; nothing of a live line is left behind."""
-    line = ProgressLine(what, total, live=live)
+    line = ProgressLine(what, total, Screen(live=live))
 
     def changed(progress: Progress) -> None:
         line.show(progress.done, free=progress.stored, failed=progress.failed, usd=account.usd)
@@ -31,7 +31,7 @@ def stepping(what: str, *, live: bool) -> Iterator[Callable[[int], None]]:
 
     def step(total: int) -> None:
         nonlocal line, done
-        line, done = line or ProgressLine(what, total, live=live), done + 1
+        line, done = line or ProgressLine(what, total, Screen(live=live)), done + 1
         line.show(done)
 
     try:

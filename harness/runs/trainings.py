@@ -13,7 +13,7 @@ from harness.drivers.encoder_model import locate, verified_digest
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.suites import Project, load_adapter
 from harness.fixtures_io.tasks import load_fixture
-from harness.reporting.progress import ProgressLine
+from harness.reporting.progress import ProgressLine, Screen
 from harness.training.encoder_lora import Hyperparameters, train_encoder
 
 
@@ -47,7 +47,7 @@ def train(path: Path) -> Iterator[str]:
             print(what, flush=True)
             return
         if line is None or what != last:
-            line, last = ProgressLine(what, total), what
+            line, last = ProgressLine(what, total, Screen()), what
         line.show(done)
         if done == total:
             line.close()

@@ -112,3 +112,21 @@ def test_who_stops_waiting_leaves_no_gap():
         nobody_else.cancel()
 
     virtual(main())
+
+
+def test_whoever_was_cancelled_in_one_event_loop_holds_up_nobody_in_the_next():
+    window = Window(1)
+
+    async def cancelled():
+        await window.enter()
+        waiting = asyncio.create_task(window.enter())
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        window.leave()
+
+    async def next_one():
+        await asyncio.wait_for(window.enter(), 1)
+
+    virtual(cancelled())
+    virtual(next_one())

@@ -10,7 +10,7 @@ from support.virtual_time import virtual
 
 from harness.core.records import Limits
 from harness.execution.concurrency import Window
-from harness.execution.pace import LONGEST_PAUSE_S, Pace
+from harness.execution.pace import LONGEST_PAUSE_S, Line, Pace
 from harness.execution.taken_rate import HOLD_S
 
 
@@ -19,8 +19,16 @@ async def awake(seconds):
     return True
 
 
+class Paced(Pace):
+    """A pace and the line before it, in one event loop."""
+
+    def __init__(self, sleep, **limits):
+        super().__init__(Limits(**limits), clock=asyncio.get_running_loop().time)
+        self.turn = Line(self, sleep=sleep).turn
+
+
 def paced(**limits):
-    return Pace(Limits(**limits), clock=asyncio.get_running_loop().time, sleep=awake)
+    return Paced(awake, **limits)
 
 
 async def turns(pace, amount, tokens=0.0):
@@ -120,13 +128,11 @@ def test_no_header_makes_a_run_wait_forever(asked):
 
 def test_who_is_told_to_stop_does_not_wait_for_the_pause():
     async def main():
-        loop = asyncio.get_running_loop()
-
         async def ended(seconds):
             await asyncio.sleep(0.1)
             return False
 
-        pace = Pace(Limits(), clock=loop.time, sleep=ended)
+        pace = Paced(ended)
         pace.pause(60)
         assert await pace.turn(0) == pytest.approx(0.1)
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from harness.execution.stopping import Stop, interruptible
+from harness.execution.stopping import Patient, Stop, be_patient, interruptible
 
 
 @pytest.fixture
@@ -69,3 +69,38 @@ def test_another_thread_runs_without_it(listening):
     thread.start()
     thread.join()
     assert done == [signal.default_int_handler]
+
+
+# -------------------------------------------------------------------------------------------------------------- workers
+
+
+def test_a_worker_hears_the_same_ctrl_c_from_several_sides_and_ends_gently(listening):
+    be_patient()
+    stop = Stop()
+    with interruptible(stop):
+        press()
+        press()
+        assert stop.interrupted
+    press()  # while it ends
+
+
+def test_a_worker_ends_at_once_when_it_is_told_to(listening):
+    patient, stop = be_patient(), Stop()
+    with interruptible(stop):
+        press()
+        patient.at_once = True
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_a_worker_with_nothing_in_flight_ends_at_the_first_ctrl_c(listening):
+    be_patient()
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    press()
+
+
+def test_a_worker_that_ignores_ctrl_c_keeps_ignoring_it(listening):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert isinstance(be_patient(), Patient)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

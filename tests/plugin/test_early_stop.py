@@ -121,3 +121,32 @@ def test_a_model_that_can_not_be_had_is_broken_as_always(large):
     result = large.run("--gate-early-stop")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*good could not be run*"])
+
+
+SLOW = """    import os, time
+    time.sleep(0.002)
+    with CALLS.with_name("pids.log").open("a") as log:
+        log.write(f"{os.getpid()}\\n")
+    kind, number"""
+
+
+def slow(large):
+    model = (large.root / "adapters" / "model.py").read_text()
+    large.write("adapters/model.py", model.replace("    kind, number", SLOW, 1))
+
+
+def test_the_time_of_a_run_is_that_of_all_its_batches(large):
+    slow(large)
+    large.write("adapters/good.yaml", "driver: python\nmodel: model.py:answer\nlimits: {run_timeout_s: 0.5}\n")
+    large.suite("def test_cost(run, gate):\n    gate.at_most(run.cost(), 5)\n")
+    large.run("--gate-early-stop")
+    assert 32 <= large.calls <= 250 + 64
+    assert suite_json(large)["runs"]["good"]["missing"] == 0, "what was not asked has failed"
+
+
+def test_one_worker_pays_for_all_batches_of_a_run(large):
+    slow(large)
+    large.suite("def test_cost(run, gate):\n    gate.at_most(run.cost(), 5)\n")
+    large.run_apart("--gate-early-stop", "-n", "2").assert_outcomes(passed=1)
+    assert large.calls == N
+    assert len(set((large.root / "adapters" / "pids.log").read_text().splitlines())) == 1

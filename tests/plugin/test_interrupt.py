@@ -58,15 +58,23 @@ sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
-def interrupted(project, after, times=1):
-    """What pytest says whose Ctrl-C is pressed once the condition holds, and its exit code."""
-    command = [sys.executable, "-c", AT_A_TERMINAL, "suites", "-p", "no:randomly"]
+def interrupted(project, after, *options, times=1, everybody=False):
+    """What pytest says whose Ctrl-C is pressed once the condition holds, and its exit code.
+
+    `everybody` presses it as a terminal does, for the process and all that it started.
+    """
+    command = [sys.executable, "-c", AT_A_TERMINAL, "suites", "-p", "no:randomly", *options]
     with subprocess.Popen(
-        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as running:
         assert wait_for(after, 60)
         for _ in range(times):
-            os.kill(running.pid, signal.SIGINT)
+            (os.killpg if everybody else os.kill)(running.pid, signal.SIGINT)
             time.sleep(0.3)
         output, _ = running.communicate(timeout=60)
     return output, running.returncode
@@ -140,3 +148,51 @@ def test_a_killed_controller_leaves_what_its_workers_were_answered(project):
         time.sleep(1.0)
         with Ledger(project.root / LEDGER) as ledger:
             assert len(ledger) == server.count < 200
+
+
+# ------------------------------------------------------------------------------------------------- with several workers
+
+
+def named(call, delay_s=0.0):
+    return answer(json.dumps({"kind": call.messages[-1]["content"].split()[0]}), delay_s=delay_s)
+
+
+@pytest.mark.parametrize(
+    ("everybody", "seconds"), [(True, 6), (False, 12)], ids=["from a terminal", "to the controller"]
+)
+def test_ctrl_c_with_workers_saves_what_is_in_flight_and_says_how_to_resume(project, everybody, seconds):
+    """It takes longer than xdist gives its workers to end: 5 s until they are interrupted, 10 until they are killed."""
+    with ChatServer(lambda call: named(call, 0.05 if call.number < 8 else seconds)) as server:
+        remote(project, server, 4)
+        output, code = interrupted(project, lambda: server.count == 12, "-n", "2", everybody=everybody)
+        assert code == pytest.ExitCode.INTERRUPTED
+        assert server.count == 12
+        assert "interrupted: 12 of 200 requests of good are answered and kept; the same command resumes" in output
+        assert output.count("interrupted: ") == 1
+        assert "node down" not in output
+        server.behaviour = named
+        assert project.run_apart("-n", "2").ret == 0
+        assert server.count == 200
+
+
+@pytest.mark.parametrize("everybody", [True, False], ids=["from a terminal", "to the controller"])
+def test_ctrl_c_with_workers_finishes_the_batch_of_a_model_in_the_process(project, everybody):
+    slow_model(project, 0.02)
+    output, code = interrupted(project, lambda: project.calls >= 70, "-n", "2", everybody=everybody)
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert project.calls == 128
+    assert "interrupted: 128 of 200 requests of good are answered and kept; the same command resumes" in output
+    assert project.run_apart("-n", "2").ret == 0
+    assert project.calls == 200
+
+
+@pytest.mark.parametrize("everybody", [True, False], ids=["from a terminal", "to the controller"])
+def test_a_second_ctrl_c_with_workers_ends_at_once_and_keeps_the_batches_before(project, everybody):
+    slow_model(project, 0.05)
+    output, code = interrupted(project, lambda: project.calls >= 66, "-n", "2", times=2, everybody=everybody)
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert project.calls < 110, "the second batch was finished"
+    assert "interrupted: 64 of 200 requests of good are answered and kept; the same command resumes" in output
+    before = project.calls
+    assert project.run_apart("-n", "2").ret == 0
+    assert project.calls == before + 200 - 64

@@ -89,6 +89,43 @@ def test_the_self_test_shows_its_progress(project):
     assert not [line for line in screen(text) if "━" in line]
 
 
+def test_with_workers_the_live_line_is_gone_when_pytest_writes_its_dots(project):
+    slow(project)
+    status, text = on_a_terminal(project, "-n", "2")
+    assert status == 0
+    assert re.search(r"good .*\d+/200, \d+/s, ", text)
+    shown = screen(text)
+    assert not [line for line in shown if "/200" in line or "━" in line]
+    assert any(re.fullmatch(r"2 workers \[3 items\]", line) for line in shown)
+    assert any(re.fullmatch(r"\.\.\. +\[100%\]", line) for line in shown)
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") > 0
+
+
+def test_an_interrupted_run_with_workers_leaves_no_line_and_no_hidden_cursor(project):
+    slow(project)
+    status, text = on_a_terminal(project, "-n", "2", interrupt_at="/200, ")
+    assert status == 2
+    shown = screen(text)
+    assert not [line for line in shown if "/200" in line or "━" in line]
+    assert any("the same command resumes" in line for line in shown)
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") > 0
+
+
+def test_a_worker_that_dies_leaves_no_line(project):
+    slow(project)
+    model = project.root / "adapters" / "model.py"
+    dies = "    import os\n    if inputs['text'].endswith(' 150') and not CALLS.with_name('died').exists():\n"
+    dies += "        CALLS.with_name('died').touch()\n        os.kill(os.getpid(), 9)\n    import time\n"
+    model.write_text(model.read_text().replace("    import time\n", dies, 1))
+    status, text = on_a_terminal(project, "-n", "2")
+    assert status == 1
+    assert re.search(r"good .*128/200, \d+/s, |good .*\d+/200, \d+/s, ", text)
+    shown = screen(text)
+    assert any("node down" in line for line in shown)
+    assert not [line for line in shown if "/200" in line or "━" in line]
+    assert project.calls < 200 + 64 + 5
+
+
 def test_the_worker_that_pays_tells_how_far_it_is(project):
     slow(project)
     project.write("often.py", "from harness.reporting import progress\n\nprogress.PLAIN_EVERY_S = 0.1\n")
@@ -96,4 +133,4 @@ def test_the_worker_that_pays_tells_how_far_it_is(project):
     result.assert_outcomes(passed=3)
     told = [line for line in result.stderr.lines if "/200, " in line]
     assert told
-    assert all(re.match(r"\[gw[01]\] good: \d+/200, \d+/s, (\d+ min )?\d+ s left", line) for line in told)
+    assert all(re.match(r"good: \d+/200, \d+/s, (\d+ min )?\d+ s left", line) for line in told)

@@ -13,7 +13,7 @@ import pytest
 from support.terminal import shown_lines
 
 from harness.reporting import progress
-from harness.reporting.progress import ProgressLine
+from harness.reporting.progress import ProgressLine, Screen
 
 ERASE = "\r\x1b[1A\x1b[2K"
 END = "<end>"
@@ -59,7 +59,7 @@ def eager(monkeypatch):
 @pytest.mark.usefixtures("eager")
 def test_a_terminal_shows_one_line_that_is_drawn_over_and_erased_at_the_end(terminal):
     stream, shown = terminal
-    line = ProgressLine("few_shot", 40, stream=stream)
+    line = ProgressLine("few_shot", 40, Screen(stream))
     line.show(10)
     line.show(20, failed=2, usd=0.0123)
     line.close()
@@ -77,13 +77,32 @@ def test_a_terminal_shows_one_line_that_is_drawn_over_and_erased_at_the_end(term
 def test_a_terminal_of_any_width_gets_one_line(terminal, columns):
     stream, shown = terminal
     fcntl.ioctl(stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    line = ProgressLine("few_shot@some_adapter", 40_000, stream=stream)
+    line = ProgressLine("few_shot@some_adapter", 40_000, Screen(stream))
     line.show(10_000, failed=12, usd=1.5)
     (told,) = drawn(shown())
     assert len(told) <= columns
     assert ("━" in told) == (columns >= 80)
     line.close()
     assert screen(shown()) == []
+
+
+@pytest.mark.usefixtures("eager")
+def test_several_lines_stand_below_each_other_until_each_is_done(terminal):
+    stream, shown = terminal
+    drawing = Screen(stream)
+    base, few_shot = ProgressLine("base", 40, drawing), ProgressLine("few_shot", 80, drawing)
+    base.show(10)
+    few_shot.show(20)
+    text = shown()
+    assert [line.split()[0] for line in screen(text)] == ["base", "few_shot"]
+    base.close()
+    text += shown()
+    assert [line.split()[0] for line in screen(text)] == ["few_shot"]
+    drawing.end()
+    few_shot.show(30)
+    text += shown()
+    assert screen(text) == []
+    assert (text.count("\x1b[?25l"), text.count("\x1b[?25h")) == (1, 1)
 
 
 def screen(text):
@@ -96,7 +115,7 @@ def test_a_terminal_that_nobody_watches_gets_plain_lines(terminal, monkeypatch, 
     monkeypatch.setenv(name, value)
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
     stream, shown = terminal
-    line = ProgressLine("base", 8, stream=stream)
+    line = ProgressLine("base", 8, Screen(stream))
     line.show(4)
     line.close()
     text = shown()
@@ -107,13 +126,13 @@ def test_a_terminal_that_nobody_watches_gets_plain_lines(terminal, monkeypatch, 
 def test_a_line_that_is_not_to_be_live_is_plain_on_a_terminal_too(terminal, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
     stream, shown = terminal
-    ProgressLine("base", 8, stream=stream, live=False).show(4)
+    ProgressLine("base", 8, Screen(stream, live=False)).show(4)
     assert shown().startswith("base: 4/8, ")
 
 
 def test_a_terminal_is_not_drawn_on_more_often_than_an_eye_can_see(terminal):
     stream, shown = terminal
-    line = ProgressLine("base", 10**9, stream=stream)
+    line = ProgressLine("base", 10**9, Screen(stream))
     started, calls = time.monotonic(), 0
     while (passed := time.monotonic() - started) < 0.35:
         calls += 1
@@ -126,7 +145,7 @@ def test_a_terminal_is_not_drawn_on_more_often_than_an_eye_can_see(terminal):
 
 def test_a_short_run_shows_nothing_and_erases_nothing(terminal):
     stream, shown = terminal
-    line = ProgressLine("base", 3, stream=stream)
+    line = ProgressLine("base", 3, Screen(stream))
     line.show(3)
     line.close()
     assert shown() == ""
@@ -135,7 +154,7 @@ def test_a_short_run_shows_nothing_and_erases_nothing(terminal):
 def test_elsewhere_lines_are_plain_and_stay(monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
     stream = io.StringIO()
-    line = ProgressLine("base", 8, stream=stream)
+    line = ProgressLine("base", 8, Screen(stream))
     line.show(0)
     line.show(8, failed=1, usd=2.5)
     line.close()
@@ -149,7 +168,7 @@ def test_elsewhere_lines_are_plain_and_stay(monkeypatch):
 
 def test_elsewhere_a_line_is_written_only_every_ten_seconds():
     stream = io.StringIO()
-    line = ProgressLine("base", 1000, stream=stream)
+    line = ProgressLine("base", 1000, Screen(stream))
     for done in range(1000):
         line.show(done)
     line.close()
@@ -160,7 +179,7 @@ def test_elsewhere_a_line_is_written_only_every_ten_seconds():
 def test_rate_and_time_left_follow_the_work(monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
     stream = io.StringIO()
-    line = ProgressLine("base", 300, stream=stream)
+    line = ProgressLine("base", 300, Screen(stream))
     time.sleep(0.1)
     line.show(100)
     rate, left = (int(part.split("/s")[0].split(" s")[0]) for part in stream.getvalue().split(", ")[1:])
@@ -171,7 +190,7 @@ def test_rate_and_time_left_follow_the_work(monkeypatch):
 def test_what_came_for_free_says_nothing_about_the_rate(monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
     stream = io.StringIO()
-    line = ProgressLine("base", 100_000, stream=stream)
+    line = ProgressLine("base", 100_000, Screen(stream))
     time.sleep(0.1)
     line.show(90_010, free=90_000)
     rate = int(stream.getvalue().split(", ")[1].removesuffix("/s"))
@@ -181,7 +200,7 @@ def test_what_came_for_free_says_nothing_about_the_rate(monkeypatch):
 
 def test_standard_error_is_where_it_goes(capsys, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.0)
-    ProgressLine("base", 2).show(1)
+    ProgressLine("base", 2, Screen()).show(1)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("base: 1/2, ")

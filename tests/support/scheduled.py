@@ -53,7 +53,7 @@ class Sink:
         return [reply for reply in self.all() if isinstance(reply, Failure)]
 
 
-def run(base_url, ledger, stream, *, sink=None, progress=None, **limits):
+def run(base_url, ledger, stream, *, sink=None, progress=None, state=None, **limits):
     sink = sink or Sink()
     limits = Limits(**{"concurrency": 8, "retries": 3, "timeout_s": 20} | limits)
     adapter = Adapter(
@@ -61,7 +61,7 @@ def run(base_url, ledger, stream, *, sink=None, progress=None, **limits):
     )
     driver = OpenAIChatDriver(adapter, environment={})
     keys = KeyMaker("openai_chat", driver.identity())
-    execute(stream, driver=driver, keys=keys, ledger=ledger, limits=limits, sink=sink, progress=progress)
+    execute(stream, driver=driver, keys=keys, ledger=ledger, limits=limits, sink=sink, progress=progress, state=state)
     return sink
 
 
