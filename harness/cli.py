@@ -12,6 +12,14 @@ from harness import __version__
 from harness.core.errors import HoldfastError
 from harness.runs import LEDGER
 
+TASKS = ("classification", "extraction")
+KINDS = {
+    "csv": "separated values with a header line; comma, semicolon, tab or bar",
+    "jsonl": "one JSON object per line",
+    "json": "a JSON document with a list of objects, or of lists whose columns are 0, 1, …",
+    "parquet": "an Apache Parquet file",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if it did what it should, 2 with one message on standard error if not.
@@ -36,17 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"holdfast {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    init = commands.add_parser("init", help="make a project that runs at once on the embedded model")
+    init.add_argument("folder", type=Path, metavar="DIR", help="the folder of the project; nothing in it is changed")
+    init.add_argument("--task", choices=TASKS, default=TASKS[0], help="the kind of its example (default: %(default)s)")
+    init.set_defaults(command=_init)
+
     load = commands.add_parser("import", help="make a task out of a table of labelled texts")
     tables = load.add_subparsers(title="formats", required=True, metavar="FORMAT")
-    csv = tables.add_parser("csv", help="comma-separated values with a header line")
-    csv.add_argument("pool", type=Path, metavar="TRAIN.CSV", help="the labelled rows for examples and training")
-    csv.add_argument("--holdout", type=Path, required=True, metavar="TEST.CSV", help="the rows that are judged on")
-    csv.add_argument("--text", required=True, metavar="COLUMN", help="the column that holds the text")
-    csv.add_argument("--label", required=True, metavar="COLUMN", help="the column that holds the label")
-    csv.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the new task")
-    csv.add_argument("--name", metavar="NAME", help="the task's name (default: that of the folder)")
-    csv.add_argument("--attribution", default="", metavar="TEXT", help="source and licence, shown in reports")
-    csv.set_defaults(command=_import_csv)
+    for kind, told in KINDS.items():
+        _import_parser(tables.add_parser(kind, help=told), kind)
 
     freeze = commands.add_parser("freeze", help="lock a holdout, or choose and lock a suite's examples")
     freeze.add_argument("folder", type=Path, metavar="DIR", help="fixtures/NAME or suites/NAME")
@@ -67,6 +73,37 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("name", choices=("adapter", "strategies", "task"))
     schema.set_defaults(command=_schema)
     return parser
+
+
+def _import_parser(parser: argparse.ArgumentParser, kind: str) -> None:
+    add = parser.add_argument
+    add("rows", type=Path, metavar="FILE", help="the labelled rows; the pool where --holdout is given")
+    add("--holdout", type=Path, metavar="FILE", help="the rows that are judged on; without, prepare splits")
+    add("--text", action="append", required=True, metavar="[NAME=]COLUMN", help="the text; again for more")
+    add(
+        "--label",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a field with a closed list of values",
+    )
+    add("--value", action="append", default=[], metavar="[NAME=]COLUMN", help="a field with free values")
+    add("--answer", metavar="COLUMN", help="the column with a whole answer as JSON")
+    add("--id", metavar="COLUMN", help="the column of the case's id (default: by row)")
+    add("--date", metavar="COLUMN", help="the column of the day or moment, for a split by time")
+    add("--cluster", metavar="COLUMN", help="the column of the thread or template that cases share")
+    add("--out", type=Path, required=True, metavar="DIR", help="the folder of the new task")
+    add("--name", metavar="NAME", help="the task's name (default: that of the folder)")
+    add("--attribution", default="", metavar="TEXT", help="source and licence, shown in reports")
+    add("--skip-bad-rows", action="store_true", help="leave bad rows out and list them, instead of stopping")
+    add("--at", default="", metavar="PATH", help="json: where the list of rows stands, such as data.train")
+    add(
+        "--holdout-at",
+        default="",
+        metavar="PATH",
+        help="json: where the list of the holdout stands",
+    )
+    parser.set_defaults(command=_import, kind=kind)
 
 
 def _ledger_parsers(parser: argparse.ArgumentParser) -> None:
@@ -146,20 +183,35 @@ def _print(lines: Iterable[str]) -> None:
         print(line, flush=True)
 
 
-def _import_csv(options: argparse.Namespace) -> None:
-    from harness.fixtures_io.importing import import_csv
+def _init(options: argparse.Namespace) -> None:
+    from harness.runs.initialising import initialise
 
-    imported = import_csv(
-        pool=options.pool,
-        holdout=options.holdout,
-        text=options.text,
-        label=options.label,
+    _print(initialise(options.folder, task=options.task))
+
+
+def _import(options: argparse.Namespace) -> None:
+    from harness.fixtures_io.importing import Columns, Source, import_tables
+
+    columns = Columns(
+        texts=tuple(options.text),
+        labels=tuple(options.label),
+        values=tuple(options.value),
+        answer=options.answer,
+        id=options.id,
+        date=options.date,
+        cluster=options.cluster,
+    )
+    holdout = options.holdout or (options.rows if options.holdout_at else None)
+    imported = import_tables(
+        rows=Source(path=options.rows, kind=options.kind, at=options.at),
+        holdout=Source(path=holdout, kind=options.kind, at=options.holdout_at) if holdout else None,
+        columns=columns,
         out=options.out,
         name=options.name or options.out.resolve().name,
         attribution=options.attribution,
+        skip_bad_rows=options.skip_bad_rows,
     )
-    for line in imported.lines():
-        print(line)
+    _print(imported.lines())
 
 
 def _freeze(options: argparse.Namespace) -> None:

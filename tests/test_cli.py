@@ -84,8 +84,8 @@ def refused(capsys, *arguments):
 def test_import_makes_a_task_named_after_its_folder(root, capsys):
     assert main(importing("--out", "fixtures/bank")) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "fixtures/bank: 3 pool and 1 holdout cases, 2 labels",
-        "rarest in the pool: charge (1), card (2)",
+        "fixtures/bank: 3 pool and 1 holdout cases, 2 labels of label",
+        "rarest of label: charge (1), card (2)",
         "1 labels stand in the pool only: charge",
     ]
     assert load_fixture(root / "fixtures" / "bank").task.name == "bank"

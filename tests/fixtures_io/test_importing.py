@@ -1,7 +1,12 @@
 """Tables of labelled texts become a task that loads, verifies and is the same every time."""
 
 import csv
+import json
+import re
+from datetime import date
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given
@@ -9,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import FixtureError
 from harness.fixtures_io.cases import SHOWN_PROBLEMS
-from harness.fixtures_io.importing import import_csv
+from harness.fixtures_io.importing import RAW, Columns, Source, import_tables
 from harness.fixtures_io.tasks import load_fixture
 
 TRAIN = "text,label\nwhere is my card?,card\nit was charged twice,charge\nmy card is late,card\n"
@@ -30,11 +35,10 @@ def load(tmp_path):
         for file, content in (("train.csv", train), ("test.csv", test)):
             path = tmp_path / file
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return import_csv(
-            pool=tmp_path / "train.csv",
-            holdout=tmp_path / "test.csv",
-            text=text,
-            label=label,
+        return import_tables(
+            rows=Source(path=tmp_path / "train.csv", kind="csv"),
+            holdout=Source(path=tmp_path / "test.csv", kind="csv"),
+            columns=Columns(texts=(text,), labels=(label,)),
             out=tmp_path / out,
             name=name,
             **changes,
@@ -72,8 +76,8 @@ def test_equal_files_give_equal_bytes(load, tmp_path):
 def test_what_a_person_should_know_is_told(load):
     imported = load(TRAIN + "where is my PIN?,pin\n", TEST + "where is my card?,card\n")
     assert list(imported.lines()) == [
-        "fixtures/bank: 4 pool and 2 holdout cases, 3 labels",
-        "rarest in the pool: charge (1), pin (1), card (2)",
+        "fixtures/bank: 4 pool and 2 holdout cases, 3 labels of label",
+        "rarest of label: charge (1), pin (1), card (2)",
         "2 labels stand in the pool only: charge, pin",
         "1 holdout texts stand in the pool as well, word for word",
     ]
@@ -110,7 +114,8 @@ def test_every_text_comes_back_as_it_was_written(tmp_path_factory, rows):
     with (folder / "t.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
     out = folder / "out"
-    import_csv(pool=folder / "t.csv", holdout=folder / "t.csv", text="text", label="label", out=out, name="x")
+    source = Source(path=folder / "t.csv", kind="csv")
+    import_tables(rows=source, holdout=source, columns=Columns(texts=("text",), labels=("label",)), out=out, name="x")
     fixture = load_fixture(out)
     for cases in (fixture.pool(), fixture.holdout()):
         assert [(c.inputs["text"], c.expected["label"]) for c in cases] == [(t, label.strip()) for t, label in rows]
@@ -124,7 +129,8 @@ def test_every_bad_row_is_listed_by_line_and_nothing_is_written(load, tmp_path):
         "  line 4: the text is blank\n"
         "  line 5: the label is blank\n"
         "  line 6: another number of fields than the header\n"
-        "  line 7: another number of fields than the header"
+        "  line 7: another number of fields than the header\n"
+        "correct them, or leave them out with --skip-bad-rows"
     )
     assert not (tmp_path / "fixtures").exists()
 
@@ -136,8 +142,8 @@ def test_lines_are_counted_in_the_file_not_in_rows(load):
 def test_bad_rows_beyond_a_page_are_counted(load):
     message = refusal(load, "text,label\n" + ",x\n" * (SHOWN_PROBLEMS + 7))
     assert f"{SHOWN_PROBLEMS + 7} bad rows" in message
-    assert message.splitlines()[-1] == "  … and 7 more"
-    assert len(message.splitlines()) == SHOWN_PROBLEMS + 2
+    assert message.splitlines()[-2] == "  … and 7 more"
+    assert len(message.splitlines()) == SHOWN_PROBLEMS + 3
 
 
 def test_bad_rows_of_the_holdout_are_listed_too(load):
@@ -158,18 +164,18 @@ def test_a_file_with_only_a_header_is_refused(load):
     assert refusal(load, "text,label\n") == "train.csv holds no rows"
 
 
-@pytest.mark.parametrize(
-    "content", [b"text,label\n\xff\xfe,card\n", b'text,label\n"open,card\n'], ids=["latin", "quote"]
-)
-def test_a_file_that_is_no_utf8_csv_is_refused(load, content):
-    assert "train.csv can't be read as UTF-8 CSV" in refusal(load, content)
+def test_a_quote_that_is_never_closed_is_refused(load):
+    assert "train.csv:1 can't be read as CSV" in refusal(load, b'text,label\n"open,card\n')
+
+
+def test_bytes_that_are_no_text_are_refused(load):
+    assert "train.csv is no text" in refusal(load, b"text,label\n\xff\x00\xfe,card\n")
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(FixtureError, match=r"none\.csv can't be read as UTF-8 CSV: .*No such file"):
-        import_csv(
-            pool=tmp_path / "none.csv", holdout=tmp_path / "none.csv", text="a", label="b", out=tmp_path, name="x"
-        )
+    source = Source(path=tmp_path / "none.csv", kind="csv")
+    with pytest.raises(FixtureError, match=r"none\.csv can't be read: .*No such file"):
+        import_tables(rows=source, holdout=None, columns=Columns(texts=("a",), labels=("b",)), out=tmp_path, name="x")
 
 
 def test_a_holdout_label_that_the_pool_lacks_is_refused(load, tmp_path):
@@ -197,3 +203,121 @@ def test_labels_stay_texts_whatever_they_look_like(load, tmp_path, label):
     fixture = load_fixture(tmp_path / "fixtures" / "bank")
     assert [c.expected for c in fixture.holdout()] == [{"label": label}]
     assert yaml.safe_load((tmp_path / "fixtures/bank/task.yaml").read_text())["attribution"] == f"a {label}: b"
+
+
+def imported_rows(tmp_path, kind, content, *, at="", skip_bad_rows=False, **columns):
+    """The raw rows of an import without a holdout, what it told, and the schema."""
+    path = tmp_path / f"rows.{kind}"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    out = tmp_path / "out"
+    made = import_tables(
+        rows=Source(path=path, kind=kind, at=at),
+        holdout=None,
+        columns=Columns(**{"texts": ("text",), **columns}),
+        out=out,
+        name="x",
+        skip_bad_rows=skip_bad_rows,
+    )
+    rows = [json.loads(line) for line in (out / RAW).read_text(encoding="utf-8").splitlines()]
+    return rows, list(made.lines()), json.loads((out / "schema.json").read_text(encoding="utf-8"))
+
+
+def test_rows_without_a_holdout_are_kept_raw_with_their_lines_dates_and_clusters(tmp_path):
+    text = "text;kind;day;thread\na;one;2025-01-02;t1\nb;two;;\n"
+    columns = {"labels": ("kind",), "date": "day", "cluster": "thread"}
+    rows, told, _ = imported_rows(tmp_path, "csv", text, **columns)
+    assert rows == [
+        {"id": "row-00001", "inputs": {"text": "a"}, "expected": {"kind": "one"}, "cluster": "t1", "date": "2025-01-02",
+         "line": 2},
+        {"id": "row-00002", "inputs": {"text": "b"}, "expected": {"kind": "two"}, "line": 3},
+    ]  # fmt: skip
+    assert told[-1] == "next: harness prepare out"
+
+
+def test_nested_answers_are_read_and_their_types_found(tmp_path):
+    def line(number):
+        answer = {"kind": "ab"[number % 2], "sum": number / 2, "sure": number > 3, "files": ["x"] if number else []}
+        return {"ticket": {"body": f"text {number}"}, "answer": json.dumps(answer) if number == 2 else answer}
+
+    content = "".join(json.dumps(line(number)) + "\n" for number in range(8))
+    rows, _, schema = imported_rows(tmp_path, "jsonl", content, texts=("ticket.body",), answer="answer")
+    assert rows[2]["inputs"] == {"text": "text 2"}
+    assert rows[2]["expected"] == {"kind": "a", "sum": 1.0, "sure": False, "files": ["x"]}
+    assert schema["required"] == ["kind", "sum", "sure", "files"]
+    assert schema["properties"] == {
+        "kind": {"enum": ["a", "b"]},
+        "sum": {"type": "number"},
+        "sure": {"type": "boolean"},
+        "files": {"type": "array", "items": {"enum": ["x"]}},
+    }
+
+
+def test_a_list_inside_a_json_document_is_found_by_its_path(tmp_path):
+    content = json.dumps({"data": {"train": [["hello", "greet"], ["bye", "leave"]]}, "test": []})
+    rows, _, schema = imported_rows(tmp_path, "json", content, at="data.train", texts=("0",), labels=("intent=1",))
+    assert [(row["inputs"], row["expected"]) for row in rows] == [
+        ({"text": "hello"}, {"intent": "greet"}),
+        ({"text": "bye"}, {"intent": "leave"}),
+    ]
+    assert schema["properties"] == {"intent": {"enum": ["greet", "leave"]}}
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [("dat.train", "no 'dat' in 'dat.train'; expected 'data'"), ("", "give --at test"), ("data", "give --at train")],
+)
+def test_a_path_that_leads_to_no_list_is_refused(tmp_path, at, message):
+    content = json.dumps({"data": {"train": [["hello", "greet"]]}, "test": []})
+    with pytest.raises(FixtureError, match=re.escape(message)):
+        imported_rows(tmp_path, "json", content, at=at, texts=("0",), labels=("1",))
+
+
+def test_parquet_comes_with_its_types_and_missing_values(tmp_path):
+    path = tmp_path / "made.parquet"
+    columns = {
+        "text": ["a", "b"],
+        "sum": pa.array([1.5, None]),
+        "day": pa.array([date(2025, 3, 4), None]),
+        "answer": [{"n": 1}, {"n": 2}],
+    }
+    pq.write_table(pa.table(columns), path)
+    rows, _, schema = imported_rows(
+        tmp_path, "parquet", path.read_bytes(), values=("sum",), answer="answer", date="day"
+    )
+    assert [row["expected"] for row in rows] == [{"n": 1, "sum": 1.5}, {"n": 2, "sum": None}]
+    assert [row.get("date") for row in rows] == ["2025-03-04", None]
+    assert schema["properties"]["sum"] == {"type": ["null", "number"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "iso8859-15"])
+def test_other_encodings_are_found_and_told(tmp_path, encoding):
+    words = "Die Rechnung über 30 € für März wäre schön, größere Beträge überweise ich später. Grüße aus Köln"
+    if encoding == "iso8859-15":
+        words = words.replace("€", "Euro")
+    rows, told, _ = imported_rows(tmp_path, "csv", f"text|kind\n{words}|a\n".encode(encoding), labels=("kind",))
+    assert rows[0]["inputs"]["text"] == words
+    assert "was read as" in told[0]
+
+
+def test_bad_rows_are_left_out_only_when_asked_and_listed(tmp_path):
+    content = '{"text": "a", "kind": "x"}\n{"text": 3, "kind": "x"}\n[1]\n{"text": "b"}\n{"text": "c", "kind": "x"}\n'
+    with pytest.raises(FixtureError, match="has 3 bad rows; nothing was written"):
+        imported_rows(tmp_path, "jsonl", content, labels=("kind",))
+    rows, told, _ = imported_rows(tmp_path, "jsonl", content, labels=("kind",), skip_bad_rows=True)
+    assert [row["line"] for row in rows] == [1, 5]
+    assert told[0].splitlines() == [
+        "rows.jsonl: 3 bad rows are left out:",
+        "  line 2: the text is no text",
+        "  line 3: not a JSON object",
+        "  line 4: the label is blank",
+    ]
+
+
+def test_an_id_that_stands_twice_is_a_bad_row(tmp_path):
+    with pytest.raises(FixtureError, match="line 3: the id '7' stands in line 2 too"):
+        imported_rows(tmp_path, "csv", "text,kind,n\na,x,7\nb,x,7\n", labels=("kind",), id="n")
+
+
+def test_an_import_without_anything_that_is_right_is_refused(tmp_path):
+    with pytest.raises(FixtureError, match="give --label, --value or --answer"):
+        imported_rows(tmp_path, "csv", "text\na\n")
