@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 
 _ELSEWHERE = {
@@ -20,7 +21,8 @@ def no_other_meaning(pattern: str) -> str:
     What the engine refuses by itself (look-around, back-references) passes.
     """
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of sets within sets, refused below
+            re.compile(pattern)
     except re.error as error:
         return f"Python can't read it ({error})"
     inside = ""
