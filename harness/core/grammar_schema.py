@@ -31,7 +31,8 @@ from harness.core.options import (
     Values,
     whole_bounds,
 )
-from harness.core.regex_dialect import no_other_meaning, other_than
+from harness.core.ranges import check_pattern
+from harness.core.regex_dialect import for_engine, other_than
 
 MAX_TEXT = 256
 """Characters of a string without `maxLength`."""
@@ -152,9 +153,8 @@ class _Writer:
             raise SchemaNotLowered(patterns[0][1].pointer, "patternProperties", "several rules are about such names")
         described: dict[str, Options] = {}
         for pattern, place in patterns:
-            if reason := no_other_meaning(pattern):
-                raise SchemaNotLowered(place.pointer, "patternProperties", reason)
-            described[pattern] = self._split.narrow(ANY, place)
+            check_pattern(pattern, "patternProperties", place)
+            described[for_engine(pattern)] = self._split.narrow(ANY, place)
         if not patterns:
             described[f"^(?s:.{{0,{MAX_NAME}}})$"] = self._split.field(option, "")
         shapes = {pattern: self.union(options) for pattern, options in described.items() if options}
@@ -238,7 +238,7 @@ def _multiple(option: Number) -> dict[str, Any]:
 
 def _text(option: Text) -> dict[str, Any]:
     most = max(MAX_TEXT, option.least) if option.most is None else option.most
-    patterns = list(option.patterns)
+    patterns = [for_engine(pattern) for pattern in option.patterns]
     if option.excluded:
         patterns.append(other_than(option.excluded))
     said = [{"pattern": pattern} for pattern in patterns]

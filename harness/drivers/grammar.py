@@ -36,7 +36,7 @@ _WRITING = {
     "json_allowed_escapes": 'nrbtf\\"',
 }
 _BITS = 32
-_KEYWORDS = {"patternproperties": "patternProperties", "regex": "pattern", "lookaround": "pattern"}
+_KEYWORDS = {"patternproperty": "patternProperties", "regex": "pattern", "lookaround": "pattern"}
 """What the engine's message says → the keyword that it is about, of those that `lower_for_grammar` hands on."""
 
 

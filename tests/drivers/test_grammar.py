@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from support.tiny_tokenizer import tiny_tokenizer
 
 from harness.core.errors import DriverError
@@ -206,6 +207,33 @@ def test_no_second_way_to_write_zero() -> None:
     grammar = Grammar({"type": "integer"}, tiny_tokenizer())
     assert write(grammar.matcher(), "0")
     assert not write(grammar.matcher(), "-0")
+
+
+@pytest.mark.parametrize(
+    "pattern", ['^[^"]$', r"^[^\\]$", r'^[^"\\]$', "^[^a]$", r"^[^\s]$", '^["é]$', "^.$", r"^\S$", "^[!-~]$"]
+)
+def test_a_pattern_holds_for_characters_that_json_escapes(pattern: str) -> None:
+    schema = {"type": "string", "pattern": pattern}
+    grammar, whole = Grammar(schema, tiny_tokenizer()), Draft202012Validator(schema)
+    for character in 'a"\\\n\té ~/':
+        assert write(grammar.matcher(), json.dumps(character, ensure_ascii=False)) is whole.is_valid(character), (
+            character
+        )
+
+
+@pytest.mark.parametrize("word", ["", "ab", "<a>/b", "a\\-]^&", '~#"{1}', "é|\n$"])
+def test_a_rule_about_one_text_holds_for_that_text_alone(word: str) -> None:
+    schema = {
+        "type": "object",
+        "required": ["a", "b"],
+        "properties": {"a": {"type": "string"}, "b": {"enum": ["x", "y"]}},
+        "if": {"properties": {"a": {"const": word}}},
+        "then": {"properties": {"b": {"const": "x"}}},
+    }
+    grammar = Grammar(schema, tiny_tokenizer())
+    for text in (word, word + "a", word[:-1], word[:1], "q"):
+        assert write(grammar.matcher(), answer_text({"a": text, "b": "x"}, schema))
+        assert write(grammar.matcher(), answer_text({"a": text, "b": "y"}, schema)) is (text != word)
 
 
 @pytest.mark.parametrize(
