@@ -28,6 +28,7 @@ HEAVY = {
     "torch",
     "transformers",
     "peft",
+    "llguidance",
     "sentence_transformers",
     "openai",
     "sklearn",
