@@ -171,7 +171,8 @@ def test_train_writes_weights_that_the_adapter_then_loads(root, capsys):
 
 def test_train_on_an_adapter_without_training_says_what_it_takes(root, capsys):
     assert refused(capsys, "train", "adapters/plain.yaml") == (
-        "harness: adapters/plain.yaml declares no training; expected an encoder with `lora` and `training`\n"
+        "harness: adapters/plain.yaml declares no training; expected `lora` and `training` with one of the drivers "
+        "encoder, transformers_local\n"
     )
 
 
@@ -182,8 +183,30 @@ def test_train_refuses_a_pool_that_holds_holdout_texts(root, capsys):
     assert main(["freeze", "fixtures/food"]) == 0
     capsys.readouterr()
     message = refused(capsys, "train", "adapters/tuned.yaml")
-    assert "1 pool cases stand in the holdout too: p99; remove them" in message
+    assert (
+        "1 pool cases are copies of holdout cases: p99 of h1 (100%); remove them from fixtures/food/pool.js" in message
+    )
+    assert "or declare `holdout_copies: leave_out`" in message
     assert not (root / "adapters" / "lora").exists()
+
+
+def test_train_leaves_copies_of_holdout_cases_out_where_that_is_declared(root, capsys):
+    pool, adapter = root / "fixtures" / "food" / "pool.jsonl", root / "adapters" / "tuned.yaml"
+    near = {
+        "id": "h2",
+        "inputs": {"text": "a bowl of very hot soup with a lot of bread please"},
+        "expected": {"kind": "soup"},
+    }
+    copy = {"id": "p99", "inputs": {"text": near["inputs"]["text"] + " now"}, "expected": {"kind": "soup"}}
+    with (root / "fixtures" / "food" / "holdout.jsonl").open("a") as file:
+        file.write(json.dumps(near) + "\n")
+    pool.write_text(pool.read_text() + json.dumps(copy) + "\n")
+    adapter.write_text(adapter.read_text().replace("epochs: 1", "holdout_copies: leave_out, epochs: 1"))
+    assert main(["freeze", "fixtures/food"]) == 0
+    assert main(["train", "adapters/tuned.yaml"]) == 0
+    assert "1 pool cases are copies of holdout cases: p99 of h2 (92%); left out" in capsys.readouterr().out
+    card = json.loads((root / "adapters" / "lora" / "food" / "card.json").read_text())
+    assert sorted(card["texts"]) == sorted(f"p{i}" for i in range(24))
 
 
 def test_train_needs_a_frozen_holdout(root, capsys):
