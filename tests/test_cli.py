@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from support.embedded import MODEL, SHA256, driver, request
+from support.tiny_llama import tiny_llama
 
 from harness import __version__
 from harness.cli import main
+from harness.core.prompting import make_prompt
 from harness.core.schemas import AnswerSchema
 from harness.fixtures_io.tasks import load_fixture
 
@@ -211,6 +213,53 @@ def test_train_leaves_copies_of_holdout_cases_out_where_that_is_declared(root, c
 
 def test_train_needs_a_frozen_holdout(root, capsys):
     assert "fixtures/food is not frozen" in refused(capsys, "train", "adapters/tuned.yaml")
+
+
+@pytest.fixture
+def causal(root, capsys):
+    """Makes adapters/local.yaml, a causal model with this `training`, in a project that is frozen."""
+    tiny_llama(root / "model", hidden=32)
+    assert main(["freeze", "fixtures/food"]) == 0
+    assert main(["freeze", "suites/food"]) == 0
+    capsys.readouterr()
+
+    def make(training):
+        text = f"driver: transformers_local\nmodel: {root / 'model'}\ndtype: float32\nlora: lora/local\n"
+        (root / "adapters" / "local.yaml").write_text(f"{text}training: {training}\n")
+
+    return make
+
+
+def test_train_gives_a_causal_model_the_prompt_of_the_strategy_it_is_for(root, causal, capsys):
+    causal("{strategy: food/own, epochs: 1, rank: 2, validation: 0.2}")
+    assert main(["train", "adapters/local.yaml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch 1: loss ")
+    assert lines[-1].startswith("adapters/lora/local: epoch 1 kept, ")
+    card = json.loads((root / "adapters" / "lora" / "local" / "card.json").read_text())
+    shown = [({"text": "car number 1"}, {"kind": "car"}), ({"text": "soup number 2"}, {"kind": "soup"})]
+    prompt = make_prompt("Name it.\n", AnswerSchema(SCHEMA), shown)
+    assert (card["strategy"], card["prompt_sha256"]) == ("food/own", prompt.digest)
+    assert sorted(card["texts"]) == sorted({f"p{i}" for i in range(24)} - {"p1", "p2"})
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        (
+            "{strategy: fool/own}",
+            "local.yaml:5: training.strategy: there is no suites/fool/strategies.yaml; expected",
+        ),
+        ("{strategy: food/onw}", "suites/food/strategies.yaml has no strategy 'onw'; expected 'own'"),
+        ("{strategy: later/one}", "suites/later/strategies.yaml: no fixture yet; import it with: harness import csv a"),
+        ("{strategy: own}", "'own' does not fit; expected SUITE/STRATEGY"),
+        ("{task: food}", "the key 'strategy' is missing"),
+    ],
+)
+def test_train_says_which_strategy_is_not_there(root, causal, capsys, training, said):
+    causal(training)
+    assert said in refused(capsys, "train", "adapters/local.yaml")
+    assert not (root / "adapters" / "lora").exists()
 
 
 @pytest.mark.parametrize(("file", "said"), [("adapters/none.yaml", "can't be read"), ("train.csv", "the file has no")])
