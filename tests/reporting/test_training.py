@@ -11,16 +11,7 @@ def weights(losses, kept):
         TrainedEpoch(number=number, training_loss=training, validation_loss=validation, exact=0.5)
         for number, (training, validation) in enumerate(losses, 1)
     ]
-    return TrainedWeights(
-        **{
-            "runs": ["tuned"],
-            "training_cases": 90,
-            "validation_cases": 10,
-            "curve": curve,
-            "kept_epoch": kept,
-            **changes,
-        }
-    )
+    return TrainedWeights(runs=["tuned"], training_cases=90, validation_cases=10, curve=curve, kept_epoch=kept)
 
 
 def page(trained):
