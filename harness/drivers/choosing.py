@@ -8,24 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
+from harness.drivers.grammar import Masks, Matcher
 from harness.drivers.lazy import need
 
 torch: Any = need("torch", extra="local")
-
-
-class Constraint(Protocol):
-    """What one sequence may still say."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer is at its end."""
-
-    def forced(self) -> Sequence[int]:
-        """The tokens that must come next, as far as there is no choice. They are not consumed by asking."""
-
-    def consume(self, token: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +22,18 @@ class Choice:
 
     temperature: float
     random: Random
-    constraint: Constraint | None
+    matcher: Matcher | None
 
 
-def choose(logits: Any, choices: Sequence[Choice]) -> tuple[list[int], list[float]]:
-    """A token for each row of `logits` and its log-probability, among those allowed and at temperature 1."""
+def choose(logits: Any, choices: Sequence[Choice], masks: Masks | None) -> tuple[list[int], list[float]]:
+    """A token for each row of `logits` and its log-probability at temperature 1.
+
+    With `masks` both are among the tokens that may come next, and `logits` are changed: how sure the model is of a
+    label is how it chooses between labels, not how much it would rather say something else.
+    """
+    if masks is not None:
+        masks.fill([choice.matcher for choice in choices])
+        masks.apply(logits)
     tokens = logits.argmax(-1)
     drawn = [row for row, choice in enumerate(choices) if choice.temperature > 0]
     if drawn:

@@ -6,12 +6,13 @@ This module is imported at first use.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
-from harness.drivers.choosing import Choice, Constraint, choose
+from harness.drivers.choosing import Choice, choose
+from harness.drivers.grammar import Grammar, Matcher
 from harness.drivers.lazy import need
 
 torch: Any = need("torch", extra="local")
@@ -41,7 +42,6 @@ class Wanted:
     most: int
     temperature: float = 0.0
     seed: int = 0
-    constraint: Callable[[], Constraint] | None = None
 
 
 @dataclass(slots=True)
@@ -70,11 +70,9 @@ class Limits:
 class _Sequence:
     """An answer under way: `new` are the tokens that the model has not read yet."""
 
-    def __init__(self, wanted: Wanted, index: int) -> None:
+    def __init__(self, wanted: Wanted, index: int, matcher: Matcher | None) -> None:
         self.index = index
-        self.temperature = wanted.temperature
-        self.random = Random(wanted.seed)
-        self.constraint = None if wanted.constraint is None else wanted.constraint()
+        self.choice = Choice(wanted.temperature, Random(wanted.seed), matcher)
         self.written = Written()
         self.new = list(wanted.tail)
         self.done = False
@@ -87,23 +85,24 @@ class _Sequence:
         if token in ends:
             self.done = True
             return
+        if self.choice.matcher is not None:
+            self.choice.matcher.consume([token])
         self._append(token, logprob)
         self._go_on()
 
     def _go_on(self) -> None:
-        """Write what the constraint leaves no choice about, and see whether the answer is at its end."""
-        if self.constraint is not None:
-            for token in self.constraint.forced():
-                if len(self.written.ids) == self._most:
-                    break
+        """Write what the schema leaves no choice about, and see whether the answer is at its end."""
+        matcher = self.choice.matcher
+        if matcher is not None:
+            forced = matcher.forced()[: self._most - len(self.written.ids)]
+            matcher.consume(forced)
+            for token in forced:
                 self._append(token, 0.0)
-            self.done = self.constraint.complete
+            self.done = matcher.finished
         if not self.done and len(self.written.ids) >= self._most:
             self.done = self.written.cut = True
 
     def _append(self, token: int, logprob: float) -> None:
-        if self.constraint is not None:
-            self.constraint.consume(token)
         self.written.ids.append(token)
         self.written.logprobs.append(logprob)
         self.new.append(token)
@@ -112,12 +111,23 @@ class _Sequence:
 class Writer:
     """Writes one list of answers."""
 
-    def __init__(self, rows: Rows, *, ends: Collection[int], limits: Limits, most: int | None = None) -> None:
-        """Tokens in `ends` end an answer. At most `most` rows are written at once, besides what `limits` say."""
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        ends: Collection[int],
+        limits: Limits,
+        most: int | None = None,
+        grammar: Grammar | None = None,
+    ) -> None:
+        """Tokens in `ends` end an answer. At most `most` rows are written at once, besides what `limits` say; every
+        answer is in `grammar`, if there is one."""
         self._rows = rows
         self._ends = ends
         self._limits = limits
         self._most = min(given for given in (most, rows.most, limits.rows) if given is not None)
+        self._grammar = grammar
+        self._masks = None if grammar is None else grammar.masks(self._most)
         self._active: list[_Sequence] = []
         self._answers: list[Written | None] = []
 
@@ -144,12 +154,13 @@ class Writer:
         most = min(self._most, self._limits.rows)
         tokens = sum(len(sequence.new) for sequence in self._active)
         while waiting and len(self._active) < most:
-            sequence = _Sequence(wanted[waiting[0]], waiting[0])
+            matcher = None if self._grammar is None else self._grammar.matcher()
+            sequence = _Sequence(wanted[waiting[0]], waiting[0], matcher)
             tokens += len(sequence.new)
             if self._active and tokens > self._limits.tokens:
                 return
             waiting.popleft()
-            if sequence.done:  # the constraint leaves no choice at all
+            if sequence.done:  # the schema leaves no choice at all
                 self._answers[sequence.index] = sequence.written
             else:
                 self._active.append(sequence)
@@ -159,8 +170,7 @@ class Writer:
         """Choose the next token of every sequence; False where memory does not suffice."""
         try:
             logits = self._rows.feed([sequence.new for sequence in self._active])
-            choices = [Choice(s.temperature, s.random, s.constraint) for s in self._active]
-            tokens, logprobs = choose(logits, choices)
+            tokens, logprobs = choose(logits, [sequence.choice for sequence in self._active], self._masks)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.core.digests import digest
-from harness.core.records import Failure, Logprobs, Prompt, Request, Response, Usage
+from harness.core.records import Decoding, Failure, Logprobs, Prompt, Request, Response, Usage
 from harness.drivers.causal_model import CausalModel
 from harness.drivers.chat_tokens import ChatTokens, common
 from harness.drivers.generation import Limits, Wanted, Writer, Written, out_of_memory
+from harness.drivers.grammar import Grammar
 from harness.drivers.lazy import need
 from harness.drivers.packed_rows import PackedRows
 from harness.drivers.plain_row import PlainRow, packing_agrees
@@ -40,6 +41,7 @@ class LocalEngine:
         kind = loaded.device.partition(":")[0]
         self._limits = Limits(rows=rows or ROWS.get(kind, 64), tokens=most_tokens or TOKENS.get(kind, 2048))
         self.packs = packing_agrees(loaded.model)
+        self._grammars: dict[str, Grammar] = {}
         self._rows: tuple[str, list[int], PackedRows | PlainRow] | None = None
 
     def answer(self, requests: Sequence[Request]) -> list[Response | Failure]:
@@ -89,7 +91,9 @@ class LocalEngine:
                 return [NO_MEMORY if i in set(fit) else answer for i, answer in enumerate(answers)]
             wanted = [_wanted(requests[i], asked[i], used=used, context=context) for i in fit]
             most = self._fitting(max(len(one.tail) + one.most for one in wanted))
-            writer = Writer(rows, ends=self.loaded.eos_ids, limits=self._limits, most=most)
+            grammar = self._grammar(first)
+            ends = self.loaded.eos_ids | (set() if grammar is None else {grammar.end_token})
+            writer = Writer(rows, ends=ends, limits=self._limits, most=most, grammar=grammar)
             for i, written in zip(fit, writer.write(wanted), strict=True):
                 answers[i] = written or NO_MEMORY
         return answers
@@ -108,6 +112,15 @@ class LocalEngine:
         used = min(min(common(prefix, ids), len(ids) - 1) for ids in asked)
         rows.shorten(used)
         return rows, used
+
+    def _grammar(self, request: Request) -> Grammar | None:
+        if request.settings.decoding is not Decoding.JSON_SCHEMA:
+            return None
+        key = request.prompt.digest
+        if key not in self._grammars:
+            width = self.loaded.model.get_output_embeddings().weight.shape[0]
+            self._grammars[key] = Grammar(request.prompt.schema, self.loaded.tokenizer, vocab_size=width)
+        return self._grammars[key]
 
     def _fitting(self, longest: int) -> int:
         """How many rows of `longest` tokens the free memory takes."""

@@ -1,5 +1,6 @@
 """The local driver with a tiny Llama: the answers of `model.generate`, whatever is answered beside them."""
 
+import json
 import random
 import subprocess
 import sys
@@ -7,13 +8,26 @@ from dataclasses import replace
 
 import pytest
 import torch
-from support.local_model import generated, generated_ids, local, ticket_prompt, ticket_requests
+from support.local_model import (
+    SCHEMA,
+    TICKETS,
+    constrained,
+    generated,
+    generated_ids,
+    local,
+    ticket_prompt,
+    ticket_requests,
+    under_schema,
+    valid,
+)
 from support.tiny_llama import tiny_llama
 
 from harness.core.errors import DriverError
 from harness.core.prompting import make_prompt
-from harness.core.records import Failure, Response
+from harness.core.records import Decoding, Failure, Response
 from harness.core.schemas import AnswerSchema
+from harness.core.scoring import Scorer
+from harness.drivers.packed_rows import PackedRows
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +86,71 @@ def test_requests_without_a_common_beginning_are_answered_too(model):
     assert texts(model, requests) == generated(model, requests)
 
 
+# -------------------------------------------------------------------------------------------------- constrained
+
+
+def test_constrained_answers_are_those_of_generate_under_the_same_schema(model):
+    requests = constrained(6)
+    replies = model.answer(requests)
+    assert [reply.text for reply in replies] == [
+        generated(model, [request], logits_processor=[under_schema(model, request)])[0] for request in requests
+    ]
+    assert all(valid(reply.text) and reply.finish_reason == "stop" for reply in replies)
+
+
+def test_drawn_answers_fit_the_schema_too_rules_across_fields_included(model):
+    requests = [replace(request, repeat=repeat) for request in constrained(4, temperature=2.0) for repeat in range(8)]
+    found = texts(model, requests)
+    assert all(valid(text) for text in found)
+    assert len(set(found)) > 8
+
+
+def test_forced_tokens_are_not_sampled_one_by_one(model, monkeypatch):
+    steps = []
+    feed = PackedRows.feed
+    monkeypatch.setattr(PackedRows, "feed", lambda self, tokens: steps.append(len(tokens)) or feed(self, tokens))
+    (reply,) = model.answer(constrained(1))
+    assert len(steps) < reply.usage.output_tokens / 2
+    assert reply.logprobs[0][1] == 0.0
+
+
+def test_a_constrained_answer_that_reaches_the_limit_is_cut(model):
+    for limit in range(1, 6):
+        (reply,) = model.answer(constrained(1, max_tokens=limit))
+        assert (reply.finish_reason, reply.usage.output_tokens) == ("length", limit)
+    whole = model.answer(constrained(3))
+    for reply, request in zip(whole, constrained(3), strict=True):
+        limit = reply.usage.output_tokens
+        (same,) = model.answer([replace(request, settings=replace(request.settings, max_tokens=limit))])
+        (cut,) = model.answer([replace(request, settings=replace(request.settings, max_tokens=limit - 1))])
+        assert (same.text, same.finish_reason, cut.finish_reason) == (reply.text, "stop", "length")
+
+
+def test_a_schema_without_any_choice_needs_no_model(model):
+    schema = AnswerSchema({"type": "object", "required": ["a"], "properties": {"a": {"const": "only this"}}})
+    schema = AnswerSchema({**schema.schema, "additionalProperties": False})
+    (reply,) = model.answer(ticket_requests(1, prompt=ticket_prompt(0, schema), decoding=Decoding.JSON_SCHEMA))
+    assert reply.text == '{"a": "only this"}'
+
+
+def test_confidence_is_the_chance_of_a_label_among_those_allowed(model):
+    request = constrained(1)[0]
+    (reply,) = model.answer([request])
+    found = Scorer(TICKETS.task).confidence(reply)
+    answer = json.loads(reply.text)
+    assert set(found) == set(answer)
+    assert all(0 < value <= 1 for value in found.values())
+    forced_by_rules = constrained_to(request, category="charge_dispute")
+    (reply,) = model.answer([forced_by_rules])
+    assert Scorer(TICKETS.task).confidence(reply)["priority"] == 1.0  # charge_dispute leaves no other
+
+
+def constrained_to(request, **fixed):
+    properties = {name: {"const": value} for name, value in fixed.items()}
+    schema = {**SCHEMA.schema, "properties": {**SCHEMA.schema["properties"], **properties}}
+    return replace(request, prompt=ticket_prompt(0, AnswerSchema(schema)))
+
+
 # ----------------------------------------------------------------------------------------------------- sampling
 
 
@@ -123,9 +202,8 @@ def test_the_end_token_ends_an_answer_and_is_no_part_of_it(folder):
     assert replies[0].finish_reason == "stop"
     assert replies[0].usage.output_tokens == ids.index(ids[7])
     assert replies[0].text == driver.engine.loaded.tokenizer.decode(ids[: ids.index(ids[7])])
-    assert [reply.text for reply in replies] == [
-        text.removesuffix(driver.engine.loaded.tokenizer.decode([ids[7]])) for text in generated(driver, requests)
-    ]
+    cut = generated_ids(driver, requests)
+    assert [reply.usage.output_tokens for reply in replies] == [len(one) - (one[-1] == ids[7]) for one in cut]
 
 
 def test_a_request_that_the_model_cannot_read_fails_and_the_others_do_not(model):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.prompting import make_prompt
+from harness.core.prompting import answer_text, make_prompt
 from harness.core.records import Adapter, Decoding, Prompt, Request, Settings
 from harness.core.schemas import AnswerSchema
+from harness.drivers.grammar import Grammar
 from harness.drivers.transformers_local import TransformersDriver
 from harness.fixtures_io.tasks import load_fixture
 
@@ -73,3 +75,33 @@ def generated_ids(driver: TransformersDriver, requests: Sequence[Request], **opt
         )
         answers.append(found[0, ids.shape[1] :].tolist())
     return answers
+
+
+def under_schema(driver: TransformersDriver, request: Request) -> Any:
+    """A processor of logits for `generate` that holds an answer to the schema of a request.
+
+    Where there is no choice about the next tokens it allows them alone, cut as the tokenizer would cut their text.
+    """
+    loaded = driver.engine.loaded
+    grammar = Grammar(request.prompt.schema, loaded.tokenizer, vocab_size=loaded.model.config.vocab_size)
+    matcher, masks, asked = grammar.matcher(), grammar.masks(1), []
+
+    def process(ids: Any, scores: Any) -> Any:
+        if asked:
+            matcher.consume([int(ids[0, -1])])
+        asked.append(1)
+        if forced := matcher.forced():
+            only = loaded.torch.full_like(scores, float("-inf"))
+            only[0, forced[0]] = 0.0
+            return only
+        masks.fill([matcher])
+        masks.apply(scores)
+        return scores
+
+    return process
+
+
+def valid(text: str, schema: AnswerSchema = SCHEMA) -> bool:
+    """Whether a text is one JSON value that the schema allows, written as `answer_text` writes it."""
+    answer = json.loads(text)
+    return schema.first_error(answer) is None and answer_text(answer, schema.schema) == text
