@@ -27,6 +27,7 @@ HEAVY = {
     "torch",
     "transformers",
     "peft",
+    "llguidance",
     "sentence_transformers",
     "openai",
     "sklearn",

@@ -34,9 +34,8 @@ from harness.core.options import (
     united,
     value_texts,
 )
-from harness.core.ranges import narrow_number, narrow_text, outside, shorter_or_longer, smaller
+from harness.core.ranges import check_pattern, narrow_number, narrow_text, outside, shorter_or_longer, smaller
 from harness.core.references import References
-from harness.core.regex_dialect import no_other_meaning
 
 MAX_BRANCHES = 256
 """Options at one place; rules that need more are refused."""
@@ -158,8 +157,8 @@ class CaseSplit:
             _check_exact(schema.get("multipleOf", 1), place)
             return [narrow_number(option, _part(keys, schema))]
         if isinstance(option, Text):
-            if "pattern" in keys and (reason := no_other_meaning(schema["pattern"])):
-                raise SchemaNotLowered(place.pointer, "pattern", reason)
+            if "pattern" in keys:
+                check_pattern(schema["pattern"], "pattern", place)
             return [narrow_text(option, _part(keys, schema))]
         if isinstance(option, Array):
             return [self._narrow_array(option, keys, place)]

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.core.case_split import MAX_BRANCHES, CaseSplit
 from harness.core.options import (
@@ -31,7 +31,8 @@ from harness.core.options import (
     Values,
     whole_bounds,
 )
-from harness.core.regex_dialect import no_other_meaning, other_than
+from harness.core.ranges import check_pattern
+from harness.core.regex_dialect import for_engine, other_than
 
 MAX_TEXT = 256
 """Characters of a string without `maxLength`."""
@@ -44,6 +45,7 @@ MAX_NUMBER, MAX_DECIMALS = 10**9 - 1, 6
 MAX_NAME = 32
 """Characters of a name that the schema doesn't give; there is at most one such name in an object, for the engine can't
 keep two apart."""
+N = TypeVar("N", int, float)
 FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"})
 """Formats that the engine knows; others say nothing, as in the validation of answers."""
 
@@ -151,9 +153,8 @@ class _Writer:
             raise SchemaNotLowered(patterns[0][1].pointer, "patternProperties", "several rules are about such names")
         described: dict[str, Options] = {}
         for pattern, place in patterns:
-            if reason := no_other_meaning(pattern):
-                raise SchemaNotLowered(place.pointer, "patternProperties", reason)
-            described[pattern] = self._split.narrow(ANY, place)
+            check_pattern(pattern, "patternProperties", place)
+            described[for_engine(pattern)] = self._split.narrow(ANY, place)
         if not patterns:
             described[f"^(?s:.{{0,{MAX_NAME}}})$"] = self._split.field(option, "")
         shapes = {pattern: self.union(options) for pattern, options in described.items() if options}
@@ -199,16 +200,14 @@ def _counted(option: Object) -> Iterator[Object]:
 def _integers(option: Number) -> Iterator[dict[str, Any]]:
     """Below zero and from zero, so that `-0` is no second way to write zero."""
     low, high = whole_bounds(option)
-    low = min(-MAX_INTEGER, (high or 0) - MAX_INTEGER) if low is None else low
-    high = max(MAX_INTEGER, low + MAX_INTEGER) if high is None else high
+    low, high = _bounds(low, high, MAX_INTEGER)
     for least, most in ((low, min(high, -1)), (max(low, 0), high)):
         if least <= most:
             yield {"type": "integer", "minimum": least, "maximum": most, **_multiple(option)}
 
 
 def _decimals(option: Number) -> dict[str, Any]:
-    low = min(-MAX_NUMBER, (option.high or 0) - MAX_NUMBER) if option.low is None else option.low
-    high = max(MAX_NUMBER, low + MAX_NUMBER) if option.high is None else option.high
+    low, high = _bounds(option.low, option.high, MAX_NUMBER)
     digits = len(str(int(max(abs(low), abs(high)))))
     finest = 10.0 ** -max(0, min(MAX_DECIMALS, 15 - digits))
     return {
@@ -217,6 +216,15 @@ def _decimals(option: Number) -> dict[str, Any]:
         "exclusiveMaximum" if option.high_open else "maximum": high,
         **(_multiple(option) or {"multipleOf": finest}),
     }
+
+
+def _bounds(low: N | None, high: N | None, reach: N) -> tuple[N, N]:
+    """Both bounds: those declared, else `reach` on both sides of zero, or as far beyond the declared one."""
+    if low is None:
+        low = -reach if high is None or high > -reach else high - reach
+    if high is None:
+        high = reach if low < reach else low + reach
+    return low, high
 
 
 def _multiple(option: Number) -> dict[str, Any]:
@@ -230,7 +238,7 @@ def _multiple(option: Number) -> dict[str, Any]:
 
 def _text(option: Text) -> dict[str, Any]:
     most = max(MAX_TEXT, option.least) if option.most is None else option.most
-    patterns = list(option.patterns)
+    patterns = [for_engine(pattern) for pattern in option.patterns]
     if option.excluded:
         patterns.append(other_than(option.excluded))
     said = [{"pattern": pattern} for pattern in patterns]

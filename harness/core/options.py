@@ -22,7 +22,7 @@ class SchemaNotLowered(DriverError):
     """A keyword of a task's schema that constrained decoding can't hold; `pointer` says where, `keyword` which."""
 
     def __init__(self, pointer: str, keyword: str, reason: str) -> None:
-        self.pointer, self.keyword = pointer, keyword
+        self.pointer, self.keyword, self.reason = pointer, keyword, reason
         super().__init__(
             f"schema {pointer}: `{keyword}` can't be held while decoding: {reason}; "
             "change the schema, or use `decoding: free`"

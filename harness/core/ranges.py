@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.core.options import Array, Number, Object, Option, Text
+from harness.core.options import Array, Number, Object, Option, Place, SchemaNotLowered, Text
+from harness.core.regex_dialect import for_engine
 
 _OPPOSITE = {
     "minimum": "exclusiveMaximum",
@@ -44,6 +45,14 @@ def narrow_text(option: Text, schema: Mapping[str, Any]) -> Text:
         option = replace(option, formats=tuple(dict.fromkeys([*option.formats, schema["format"]])))
     most = smaller(option.most, schema.get("maxLength"))
     return replace(option, least=max(option.least, schema.get("minLength", 0)), most=most)
+
+
+def check_pattern(pattern: str, keyword: str, place: Place) -> None:
+    """Raises SchemaNotLowered for a pattern that the engine reads differently."""
+    try:
+        for_engine(pattern)
+    except ValueError as error:
+        raise SchemaNotLowered(place.pointer, keyword, str(error)) from error
 
 
 def outside(option: Number, schema: Mapping[str, Any]) -> list[Number]:

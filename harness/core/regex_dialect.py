@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 
 _ELSEWHERE = {
@@ -11,48 +12,61 @@ _ELSEWHERE = {
 }
 _GROUP = re.compile(r"\(\?(?!:|=|!|<=|<!|P<)")
 _POSSESSIVE = re.compile(r"[*+?}]\+")
-_CLASS_OPERATORS = ("&&", "--", "~~")
+_NUL = re.compile(r"\x00|\\x00|\\0|\\u0000|\\U00000000")
+_PART = re.compile(r"\\.|\[\^|.", re.DOTALL)
+_SPECIAL = frozenset("\\^$.|?*+()[]{}-&~#/")
+_SET_OPERATORS = ("&&", "--", "~~")
 
 
-def no_other_meaning(pattern: str) -> str:
-    """Why `pattern` may mean more to the engine than to the validator, "" if it doesn't.
+def for_engine(pattern: str) -> str:
+    """`pattern` as the engine is to read it; raises ValueError, saying why, if it may mean more to the engine than to
+    the validator. What the engine refuses by itself (look-around, back-references) passes.
 
-    What the engine refuses by itself (look-around, back-references) passes.
+    Negated sets get a NUL, which no answer holds: the engine takes a set with all control characters for one that has
+    the quote and the backslash too, so that `[^"]` would allow quotes.
     """
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of sets within sets, refused below
+            re.compile(pattern)
     except re.error as error:
-        return f"Python can't read it ({error})"
+        raise ValueError(f"Python can't read it ({error})") from error
+    if _NUL.search(pattern):
+        raise ValueError("the engine can't write NUL")
+    written: list[str] = []
+    plain: list[str] = []
     inside = ""
-    position = 0
-    outside: list[str] = []
-    while position < len(pattern):
-        step = 2 if pattern[position] == "\\" else 1
-        part = pattern[position : position + step]
+    for match in _PART.finditer(pattern):
+        part = match[0]
         if part in _ELSEWHERE:
-            return _ELSEWHERE[part]
-        if not inside:
-            outside.append("x" if step == 2 else part)
-            if part == "[":
-                inside = "[^" if pattern[position + 1 : position + 2] == "^" else "["
-                position += len(inside) - 1
-                if pattern[position + 1 : position + 2] == "]":
-                    return "`]` right after `[` is read in two ways"
-        elif part == "]":
-            inside = ""
-        elif part == "[" or pattern[position : position + 2] in _CLASS_OPERATORS:
-            return "a set within a set is read in two ways"
-        elif inside == "[^" and part in ("\\d", "\\w"):
-            return f"`[^{part}]` is about ASCII alone to one and all of Unicode to the other"
-        position += step
-    plain = "".join(outside)
-    if _GROUP.search(plain):
-        return "groups with options are read in two ways"
-    return "possessive repetition is read in two ways" if _POSSESSIVE.search(plain) else ""
+            raise ValueError(_ELSEWHERE[part])
+        if inside:
+            _check_in_set(part, pattern[match.end() : match.end() + 1], inside)
+            inside = "" if part == "]" else inside
+        elif part in ("[", "[^"):
+            if pattern[match.end() : match.end() + 1] == "]":
+                raise ValueError("`]` right after `[` is read in two ways")
+            inside = part
+            part = "[^\\x00" if part == "[^" else part
+        if part == "-" and written[-1:] == ["[^\\x00"]:
+            part = "\\-"  # else a range that begins at NUL
+        plain.append("x" if inside or part.startswith("\\") else part)
+        written.append(part)
+    if _GROUP.search("".join(plain)):
+        raise ValueError("groups with options are read in two ways")
+    if _POSSESSIVE.search("".join(plain)):
+        raise ValueError("possessive repetition is read in two ways")
+    return "".join(written)
+
+
+def _check_in_set(part: str, following: str, inside: str) -> None:
+    if part in ("[", "[^") or part + following in _SET_OPERATORS:
+        raise ValueError("a set within a set is read in two ways")
+    if inside == "[^" and part in ("\\d", "\\w"):
+        raise ValueError(f"`[^{part}]` is about ASCII alone to one and all of Unicode to the other")
 
 
 def other_than(words: Iterable[str]) -> str:
-    """A pattern for every string but `words`."""
+    """A pattern, as the engine reads it, for every string but `words`."""
     return f"^{_other(sorted(set(words)))}$"
 
 
@@ -65,9 +79,9 @@ def _other(words: list[str]) -> str:
             tails.setdefault(word[0], []).append(word[1:])
     branches = [f"{_escaped(first)}{_other(rest)}" for first, rest in tails.items()]
     others = "".join(_escaped(first) for first in tails)
-    branches.append(f"[^{others}](?s:.*)" if others else "(?s:.+)")
+    branches.append(f"[^\\x00{others}](?s:.*)" if others else "(?s:.+)")
     return f"(?:{'|'.join(branches)}){'' if '' in words else '?'}"
 
 
 def _escaped(character: str) -> str:
-    return character if character.isalnum() or ord(character) > 127 or character.isspace() else f"\\{character}"
+    return f"\\{character}" if character in _SPECIAL else character

@@ -16,7 +16,6 @@ other white space. Only numbers with a point can be written in two ways (1.5 and
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,8 @@ _WRITING = {
     "json_allowed_escapes": 'nrbtf\\"',
 }
 _BITS = 32
-_KEYWORDS = {"regex": "pattern", "lookaround": "pattern", "format": "format", "oneof": "oneOf"}
+_KEYWORDS = {"patternproperty": "patternProperties", "regex": "pattern", "lookaround": "pattern"}
+"""What the engine's message says → the keyword that it is about, of those that `lower_for_grammar` hands on."""
 
 
 class Grammar:
@@ -62,7 +62,7 @@ class Grammar:
         compiled = engine.LLMatcher.grammar_from_json_schema(json.dumps(self.lowered), overrides=_WRITING)
         self._start: LLMatcher = engine.LLMatcher(self._tokens, compiled, log_level=0, limits=limits)
         if self._start.is_error():
-            raise _refused(self._start.get_error(), self.lowered)
+            raise _refused(self._start.get_error())
 
     def matcher(self) -> Matcher:
         """A matcher at the start of an answer."""
@@ -169,12 +169,10 @@ def _bit(position: int) -> int:
     return -(1 << 31) if position == _BITS - 1 else 1 << position
 
 
-def _refused(message: str, lowered: Mapping[str, Any]) -> DriverError:
+def _refused(message: str) -> DriverError:
     """The engine's refusal of a schema, with the keyword that it is about."""
     first = _first_line(message)
     keyword = next((word for hint, word in _KEYWORDS.items() if hint in message.lower()), "")
-    if unknown := re.search(r'Unimplemented keys: \["(\w+)"', message):
-        keyword = unknown[1]
     named = f"`{keyword}`" if keyword else "the schema"
     return DriverError(f"llguidance refuses {named}: {first}; change the schema, or use `decoding: free`")
 
