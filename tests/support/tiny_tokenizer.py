@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ CHAT_TEMPLATE = (
 def tiny_tokenizer(vocab: int = 2000) -> PreTrainedTokenizerFast:
     """A fast tokenizer of at most `vocab` tokens with a chat template; ids 0, 1 and 2 are pad, bos and eos. It is
     the same object on each call, so a test that changes it works on a copy."""
+    return train_tokenizer(_texts(), vocab)
+
+
+def train_tokenizer(texts: Iterable[str], vocab: int) -> PreTrainedTokenizerFast:
+    """A tokenizer like `tiny_tokenizer`'s, trained on `texts`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -34,7 +40,7 @@ def tiny_tokenizer(vocab: int = 2000) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(_texts(), trainer)
+    bpe.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe, pad_token=PAD, bos_token=BOS, eos_token=EOS, clean_up_tokenization_spaces=False
     )
