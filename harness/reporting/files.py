@@ -28,7 +28,12 @@ def verdicts_json(report: Report) -> str:
             "schema": suite.schema_digest,
             "scoring": suite.scoring_version,
             "runs": {
-                name: {"stage": str(run.strategy.stage), "digest": run.digest, "missing": run.table.missing}
+                name: {
+                    "stage": str(run.strategy.stage),
+                    "digest": run.digest,
+                    "missing": run.table.missing,
+                    "proofs": None if run.proofs is None else {proof.name: proof.status for proof in run.proofs},
+                }
                 for name, run in suite.runs.items()
             },
             "broken": dict(suite.broken),

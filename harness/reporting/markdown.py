@@ -23,6 +23,7 @@ from harness.reporting.changes import changes
 from harness.reporting.early import early_markdown
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.proofs import proofs_section
 from harness.reporting.selftest import selftest_markdown
 
 CONFIDENCE = 0.95
@@ -108,6 +109,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)
     yield from _worst(suite, shown)
+    yield from proofs_section(suite.runs)
     yield from _digests(suite)
 
 

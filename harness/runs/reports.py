@@ -145,6 +145,7 @@ def _suite(finished: Finished) -> SuiteReport:
             usd_per_1000=_usd_per_1000(adapter, table),
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
+            proofs=session.proofs(name),
         )
     return SuiteReport(
         name=suite.name,

@@ -26,6 +26,7 @@ from harness.core.records import (
     Failure,
     Measure,
     Prompt,
+    Proof,
     RemoteDriver,
     Request,
     Response,
@@ -47,6 +48,7 @@ from harness.fixtures_io.suites import SUITE_FILE, Suite
 from harness.fixtures_io.tasks import Frozen
 from harness.reporting.model import AskedAgain
 from harness.runs.moved import Comparing
+from harness.runs.proving import Proving
 from harness.runs.spent import stopped
 
 ProgressFor = Callable[[str, int, Account], AbstractContextManager[Progress]]
@@ -131,6 +133,7 @@ class SuiteSession:
         self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
         self.asked_again: dict[str, AskedAgain] = {}
+        self._proving = Proving(self)
 
     @cached_property
     def _holdout(self) -> Frozen:
@@ -164,15 +167,22 @@ class SuiteSession:
     def prompt(self, run: str) -> Prompt:
         """The shared part of the requests of a run. Raises FixtureError for stale, unknown or leaked examples."""
         if run not in self._prompts:
-            strategy = self.strategy(run)
-            examples: Sequence[Case] = ()
-            if strategy.examples is not None:
-                pool = self.suite.fixture.pool()
-                ids = frozenset(case.id for case in self.cases)
-                examples = locked_examples(self.suite.folder, strategy, pool, ids)
-            text = self.suite.prompts[strategy.prompt]
-            self._prompts[run] = make_prompt(text, self.schema, [(c.inputs, c.expected) for c in examples])
+            text = self.suite.prompts[self.strategy(run).prompt]
+            examples = [(case.inputs, case.expected) for case in self.examples(run)]
+            self._prompts[run] = make_prompt(text, self.schema, examples)
         return self._prompts[run]
+
+    def examples(self, run: str) -> Sequence[Case]:
+        """The pool cases that a run shows, in their order, read from the pool. Raises FixtureError as `prompt` does."""
+        strategy = self.strategy(run)
+        if strategy.examples is None:
+            return ()
+        ids = frozenset(case.id for case in self.cases)
+        return locked_examples(self.suite.folder, strategy, self.suite.fixture.pool(), ids)
+
+    def proofs(self, run: str) -> Sequence[Proof] | None:
+        """That the run's treatment reached its model; None where stored answers came without proofs."""
+        return self._proving.of(run)
 
     def digest(self, run: str) -> str:
         """A digest of everything that determines the answers and outcomes of a run, the cases aside."""
@@ -397,17 +407,20 @@ class SuiteSession:
             self._recorder.add_identity(adapter.name, self._drivers.identity(adapter))
             sink = self._recording_sink(self._recorder, keys, sink)
         with self._store(f"{self.suite.name}/{run}") as store, self._progress(run, total, account) as progress:
+            driver = self._drivers.get(adapter)
             execute(
                 requests,
-                driver=self._drivers.get(adapter),
+                driver=driver,
                 keys=keys,
-                ledger=store,
+                ledger=self._proving.watched(run, store, keys, driver),
                 limits=adapter.limits,
                 sink=sink,
                 progress=progress,
                 budget=budget,
             )
         account.stored += progress.stored
+        if self._recorder is not None and (proofs := self.proofs(run)) is not None:
+            self._recorder.add_proofs(self._proving.key(run, keys), proofs)
         if budget.unaffordable is not None:
             answered = progress.stored + progress.answered
             raise DriverError(
