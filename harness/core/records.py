@@ -362,12 +362,18 @@ class Measure:
     slice: str | None = None
     field: str | None = None
     quantile: float | None = None
+    k: int | None = None
     variants: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
     def __str__(self) -> str:
         detail = "".join(
             f", {name}={value}"
-            for name, value in (("slice", self.slice), ("field", self.field), ("quantile", self.quantile))
+            for name, value in (
+                ("slice", self.slice),
+                ("field", self.field),
+                ("quantile", self.quantile),
+                ("k", self.k),
+            )
             if value is not None
         )
         return f"{self.metric}({self.run}{detail})"
