@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,7 @@ def pass_hat(table: OutcomeTable, k: int) -> FloatArray:
 def disagreement(table: OutcomeTable) -> FloatArray:
     """Per case 1 where its answers differ in a decision field, or some can be used and some not: shape (cases, 1)."""
     fields = tuple(table.fields)
-    differs = [len({_decision(answer, fields) for answer in answers}) > 1 for answers in table.answers]
+    differs = [len({decision(answer, fields) for answer in answers}) > 1 for answers in table.answers]
     return np.array(differs, dtype=np.float64).reshape(-1, 1)
 
 
@@ -66,16 +67,18 @@ def consistency(table: OutcomeTable, keep: NDArray[np.bool_]) -> Consistency | N
     return Consistency(
         cases=int(whole.sum()),
         repeats=repeats,
-        pass_hat=tuple(_share(pass_hat(table, k)[whole], clusters) for k in range(1, repeats + 1)),
-        disagreement=_share(disagreement(table)[whole], clusters),
+        pass_hat=tuple(share(pass_hat(table, k)[whole], clusters) for k in range(1, repeats + 1)),
+        disagreement=share(disagreement(table)[whole], clusters),
     )
 
 
-def _decision(answer: Answer | None, fields: tuple[str, ...]) -> tuple[str, ...] | None:
+def decision(answer: Answer | None, fields: Sequence[str]) -> tuple[str, ...] | None:
+    """The values of the decision fields as texts, to be compared; None where there is no usable answer."""
     return None if answer is None else tuple(label_text(answer.get(name)) for name in fields)
 
 
-def _share(values: FloatArray, clusters: list[str | None]) -> Share:
+def share(values: FloatArray, clusters: Sequence[str | None]) -> Share:
+    """The mean of values from 0 to 1, one per case (shape (cases, 1)), with its interval over clusters."""
     outcomes = Outcomes(values=values, case_ids=range(len(values)), clusters=clusters)
     rate, ones, size = effective_rate(outcomes, values[:, 0], ALPHA)
     return Share(

@@ -25,6 +25,7 @@ from harness.core.records import (
     Case,
     Failure,
     Measure,
+    Outcome,
     Prompt,
     Proof,
     RemoteDriver,
@@ -114,7 +115,9 @@ class SuiteSession:
         spending: Spending | None = None,
         recorder: ReplyLog | None = None,
         fresh: FreshAnswers | None = None,
+        prove: bool = True,
     ) -> None:
+        """`prove` False leaves out the proofs of treatment, for many variants of one that was proved."""
         self.suite = suite
         self.task = suite.fixture.task
         self._store = store
@@ -133,7 +136,7 @@ class SuiteSession:
         self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
         self.asked_again: dict[str, AskedAgain] = {}
-        self._proving = Proving(self)
+        self._proving = Proving(self, wanted=prove)
 
     @cached_property
     def _holdout(self) -> Frozen:
@@ -143,6 +146,11 @@ class SuiteSession:
     def cases(self) -> Sequence[Case]:
         """The frozen holdout, verified. Raises FixtureError if it is not the frozen one."""
         return self._holdout.cases
+
+    @cached_property
+    def pool(self) -> Sequence[Case]:
+        """The labelled cases for examples. Raises FixtureError if they can't be read."""
+        return self.suite.fixture.pool()
 
     @property
     def holdout_digest(self) -> str:
@@ -173,12 +181,12 @@ class SuiteSession:
         return self._prompts[run]
 
     def examples(self, run: str) -> Sequence[Case]:
-        """The pool cases that a run shows, in their order, read from the pool. Raises FixtureError as `prompt` does."""
+        """The pool cases that a run shows, in their order. Raises FixtureError as `prompt` does."""
         strategy = self.strategy(run)
         if strategy.examples is None:
             return ()
         ids = frozenset(case.id for case in self.cases)
-        return locked_examples(self.suite.folder, strategy, self.suite.fixture.pool(), ids)
+        return locked_examples(self.suite.folder, strategy, self.pool, ids)
 
     def proofs(self, run: str) -> Sequence[Proof] | None:
         """That the run's treatment reached its model; None where stored answers came without proofs."""
@@ -377,6 +385,20 @@ class SuiteSession:
 
         self._execute(run, render(single, self.prompt(run), cases), len(cases), sink)
         return answers
+
+    def judge(self, run: str, cases: Sequence[Case]) -> list[list[Outcome]]:
+        """How a run does on labelled cases outside the holdout: per repeat the outcomes, in the order of the cases."""
+        strategy, scorer = self.strategy(run), self.scorer(run)
+        under_way, row = _UnderWay(cases, strategy.repeats), {case.id: i for i, case in enumerate(cases)}
+        found: dict[tuple[int, int], Outcome] = {}
+
+        def sink(request: Request, reply: Response | Failure) -> None:
+            case = under_way.done(request)
+            found[request.repeat, row[case.id]] = scorer.score(case, request.repeat, reply)
+
+        total = len(cases) * strategy.repeats
+        self._execute(run, render(strategy, self.prompt(run), under_way), total, sink)
+        return [[found[repeat, i] for i in range(len(cases))] for repeat in range(strategy.repeats)]
 
     def _flips(self, measure: Measure) -> Outcomes:
         """1 for each edited input whose answer differs from the one to the original; clusters are the cases."""
