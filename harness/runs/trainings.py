@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.comparisons import first_choice
 from harness.core.copies import near_copies
 from harness.core.errors import DeclarationError, TrainingError
 from harness.core.prompting import inputs_text, make_prompt
-from harness.core.records import Adapter, Case, Prompt, Strategy
+from harness.core.records import Adapter, Case, Prompt, Strategy, Task
 from harness.core.schemas import AnswerSchema
 from harness.drivers.causal_model import files_digest
 from harness.drivers.encoder_model import locate, verified_digest
@@ -70,7 +72,7 @@ def _train_causal(adapter: Adapter, path: Path, out: Path, progress: _Progress) 
     return train_causal(
         base=base,
         base_digest=files_digest(base, adapter=adapter.name),
-        pool=[case for case in pool if case.id not in examples],
+        pool=[_as_answered(suite.fixture.task, case) for case in pool if case.id not in examples],
         prompt=prompt,
         out=out,
         task=suite.fixture.task.name,
@@ -115,7 +117,13 @@ def _prompt(suite: Suite, strategy: Strategy) -> tuple[Prompt, set[str]]:
     held = frozenset(case.id for case in fixture.holdout())
     examples = locked_examples(suite.folder, strategy, fixture.pool(), held)
     text, schema = suite.prompts[strategy.prompt], AnswerSchema(fixture.task.schema)
-    return make_prompt(text, schema, [(c.inputs, c.expected) for c in examples]), {c.id for c in examples}
+    shown_cases = [_as_answered(fixture.task, case) for case in examples]
+    return make_prompt(text, schema, [(c.inputs, c.expected) for c in shown_cases]), {c.id for c in examples}
+
+
+def _as_answered(task: Task, case: Case) -> Case:
+    """A case with the answer that a model is to learn."""
+    return replace(case, expected=first_choice(task, case.expected))
 
 
 def _without_copies(fixture: Fixture, copies: str, say: Say) -> Sequence[Case]:
