@@ -33,6 +33,8 @@ def _ftfy() -> tuple[Any, Any]:
 
 def mended(text: str) -> str:
     """The text as it was before it was decoded wrongly ("fÃ¼r" is "für"), its accents composed (NFC)."""
+    if text.isascii() and text.isprintable():
+        return text
     library, config = _ftfy()
     return str(library.fix_text(text, config))
 

@@ -18,7 +18,7 @@ _INLINE = (
 _WHOLE = "html head body title style script noscript template svg object base"
 _KNOWN = rf"(?:{'|'.join(f'{_BLOCKS} {_INLINE} {_WHOLE}'.split())}|[ovw]:\w+)"
 
-_TAG = re.compile(rf"</?{_KNOWN}(?:\s[^<>]*)?/?>|<!--.*?-->|<!doctype[^<>]*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(rf"</?{_KNOWN}(?:\s[^<>]*)?/?>|<!--(?:(?!<!--|-->).)*-->|<!doctype[^<>]*>", re.IGNORECASE | re.DOTALL)
 _BREAKS = re.compile(rf"</?(?:br|{'|'.join(_BLOCKS.split())})\b", re.IGNORECASE)
 _NO_TAG = re.compile(rf"<(?!/?{_KNOWN}(?:\s[^<>]*)?/?>|!--|!doctype)", re.IGNORECASE)
 _EDGES = re.compile(r"\s*[\x02\x03][\s\x02\x03]*")

@@ -84,7 +84,7 @@ def without_quotes(text: str) -> str:
         if length and not _quote_follows(lines, after):
             break
         answers = answers or length > 0
-        quoted = _quote_end(lines, after)
+        quoted = _quote_end(lines, after) if length or _QUOTED.match(lines[at]) else at
         if quoted - at >= (1 if answers else 2):
             at = quoted
         else:
