@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from harness.preparing.characters import mended, with_plain_spaces, without_invisible
 from harness.preparing.footers import footer_lines, without_footer
 from harness.preparing.html_text import plain
 from harness.preparing.mail_text import without_quotes, without_signature
 from harness.preparing.rows import Row, Sample, StepReport
+from harness.preparing.texts import map_texts, texts_in
 
 SAMPLES = 5
 """How many changed texts a report shows, how many that would have been left empty, and how many footers."""
@@ -124,29 +124,6 @@ def _settled(change: Callable[[str], str], text: str) -> str:
         if text == before:
             break
     return text
-
-
-def map_texts(change: Callable[[str], str], value: Any) -> Any:
-    """A JSON value with every text in it changed; the names of objects stay."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: map_texts(change, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [map_texts(change, item) for item in value]
-    return value
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, in its order."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from texts_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from texts_in(item)
 
 
 def _excerpts(before: str, after: str) -> tuple[str, str]:
