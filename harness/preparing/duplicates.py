@@ -127,8 +127,8 @@ def settle_copies(
             by_answer[canonical_json(rows[place].expected)].append(place)
         disagreeing += len(by_answer) > 1
         for alike in by_answer.values():
-            kept = min(alike, key=lambda place: _age(rows[place]))
-            tags[kept] = tuple(dict.fromkeys(tag for place in [kept, *alike] for tag in rows[place].tags))
+            by_age = sorted(alike, key=lambda place: _age(rows[place]))
+            tags[by_age[0]] = tuple(dict.fromkeys(tag for place in by_age for tag in rows[place].tags))
     names = _cluster_names(rows, sorted(tags), joined)
     stay = [
         replace(rows[place], tags=tags[place], cluster=names.get(place, rows[place].cluster)) for place in sorted(tags)
