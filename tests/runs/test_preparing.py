@@ -1,0 +1,133 @@
+"""From raw rows to a task that can be frozen: every step is reported, nothing is lost unseen, and twice is the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.fixtures_io.tasks import load_fixture
+
+WORDS = ("card", "transfer", "top up", "fee", "limit", "exchange", "refund", "account", "statement", "passcode")
+ASKED = ("where is", "why was", "how do I change", "when comes", "who can see")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def bank(tmp_path):
+    """An imported task of 60 rows: 50 different ones, a mail, personal data, exact and near copies, one conflict."""
+    rows = [(f"{asked} my {word}?", word) for word in WORDS for asked in ASKED]
+    rows += [
+        ("<p>Hello,<br>my <b>card</b> is gone</p>", "card"),
+        ("please write to anna.berg@example.org about the fee", "fee"),
+        ("where is my card?", "card"),
+        ("Where is my CARD", "card"),
+        ("where is my card??", "transfer"),
+        ("it is about the transfer of two hundred to my sister in Leeds", "transfer"),
+        ("it is about the transfer of two hundred to my sister in Leads", "transfer"),
+        ("the limit", "limit"),
+        ("a refund", "refund"),
+        ("the exchange", "exchange"),
+    ]
+    content = "".join(json.dumps({"text": text, "label": label.replace(" ", "_")}) + "\n" for text, label in rows)
+    (tmp_path / "rows.jsonl").write_text(content, encoding="utf-8")
+    folder = tmp_path / "fixtures" / "bank"
+    assert main(["import", "jsonl", "rows.jsonl", "--text", "text", "--label", "label", "--out", str(folder)]) == 0
+    return folder
+
+
+def prepare(*options: str) -> int:
+    return main(["prepare", "fixtures/bank", "--no-semantic", *options])
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "raw.jsonl"}
+
+
+def cases(folder: Path) -> dict[str, dict[str, object]]:
+    """All rows of the three parts by id, each with the part that it is in."""
+    return {
+        row["id"]: {**row, "part": part}
+        for part in ("pool", "validation", "holdout")
+        for row in map(json.loads, (folder / f"{part}.jsonl").read_text(encoding="utf-8").splitlines())
+    }
+
+
+def test_every_row_is_in_one_part_or_told_to_be_left_out(bank, capsys):
+    assert prepare() == 0
+    told = capsys.readouterr().out
+    assert "fixtures/bank/raw.jsonl: 60 rows" in told
+    found = cases(bank)
+    assert len(found) == 58
+    assert "2 rows left out" in told
+    assert {row["part"] for row in found.values()} == {"pool", "validation", "holdout"}
+
+
+def test_texts_are_cleaned_and_masked_and_the_task_says_so(bank, capsys):
+    assert prepare() == 0
+    found = cases(bank)
+    assert found["row-00051"]["inputs"]["text"] == "Hello,\nmy card is gone"
+    assert found["row-00052"]["inputs"]["text"] == "please write to <EMAIL> about the fee"
+    assert load_fixture(bank).task.personal_data_masked
+    everything = b"".join(written(bank).values()) + capsys.readouterr().out.encode()
+    assert b"anna.berg" not in everything
+
+
+def test_copies_stay_in_one_part_and_conflicts_are_ranked(bank):
+    assert prepare() == 0
+    found = cases(bank)
+    assert found["row-00056"]["part"] == found["row-00057"]["part"]
+    assert found["row-00001"]["part"] == found["row-00055"]["part"]
+    ranked = [json.loads(line) for line in (bank / "suspects.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {row["id"] for row in ranked} == {"row-00001", "row-00055"}
+    assert "| html | 1 rows" in (bank / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_preparing_again_gives_the_same_bytes_and_another_seed_another_split(bank):
+    assert prepare() == 0
+    first = written(bank)
+    assert prepare() == 0
+    assert written(bank) == first
+    assert prepare("--seed", "8") == 0
+    assert written(bank)["holdout.jsonl"] != first["holdout.jsonl"]
+
+
+def test_a_frozen_holdout_is_not_prepared_away(bank, capsys):
+    assert prepare() == 0
+    assert main(["freeze", "fixtures/bank"]) == 0
+    before = written(bank)
+    assert prepare() == 2
+    assert "fixtures/bank is frozen, and preparing it again would change its holdout" in capsys.readouterr().err
+    assert written(bank) == before
+
+
+def test_steps_that_are_left_out_do_nothing(bank):
+    assert prepare("--leave-out", "html", "--no-masking") == 0
+    found = cases(bank)
+    assert found["row-00051"]["inputs"]["text"].startswith("<p>")
+    assert "anna.berg@example.org" in found["row-00052"]["inputs"]["text"]
+    assert not load_fixture(bank).task.personal_data_masked
+
+
+def test_a_claim_that_the_rows_cannot_carry_is_refused_with_what_they_could(bank, capsys):
+    assert prepare("--accuracy", "0.99") == 2
+    assert "at_least 0.99 needs" in capsys.readouterr().err
+
+
+def test_a_task_without_raw_rows_is_told_how_to_import_them(bank, capsys):
+    (bank / "raw.jsonl").unlink()
+    assert prepare() == 2
+    assert "fixtures/bank/raw.jsonl is missing; write it with: harness import" in capsys.readouterr().err
+
+
+def test_a_damaged_raw_file_is_named_with_its_line(bank, capsys):
+    lines = (bank / "raw.jsonl").read_text(encoding="utf-8").splitlines()
+    (bank / "raw.jsonl").write_text("\n".join([lines[0], "{", *lines[2:]]), encoding="utf-8")
+    assert prepare() == 2
+    assert "fixtures/bank/raw.jsonl:2: not JSON" in capsys.readouterr().err
