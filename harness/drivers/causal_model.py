@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.core.digests import digest
 from harness.core.errors import DriverError
+from harness.core.lazy import need
 from harness.drivers.encoder_model import file_digest, quiet
-from harness.drivers.lazy import need
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _READ = (

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DriverError
+from harness.core.lazy import installed_version
 from harness.core.prompting import answer_text, inputs_text
 from harness.core.records import Adapter, Decoding, Failure, Prompt, Request, Response, Scalar, Usage
 from harness.core.schemas import AnswerSchema, label_text
 from harness.drivers.encoder_model import Encoder, file_digest, locate, read_card, verified_digest
-from harness.drivers.lazy import installed_version
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DriverError
-from harness.drivers.lazy import need
+from harness.core.lazy import need
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DriverError
+from harness.core.lazy import need
 from harness.core.lowering import lower_for_response_format
 from harness.core.prompting import TEMPLATE_VERSION, inputs_message, shared_messages
 from harness.core.records import (
@@ -29,7 +30,6 @@ from harness.core.records import (
     Usage,
 )
 from harness.drivers.endpoint import read_endpoint
-from harness.drivers.lazy import need
 
 if TYPE_CHECKING:
     from harness.drivers.openai_transport import OpenAITransport

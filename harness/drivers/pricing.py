@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.core.errors import DriverError
+from harness.core.lazy import need
 from harness.core.records import Adapter, Price, Usage
-from harness.drivers.lazy import need
 
 AUTO = "auto"
 SHORT = 1000

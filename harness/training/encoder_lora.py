@@ -18,11 +18,11 @@ from typing import Any
 
 from harness.core.digests import digest
 from harness.core.errors import TrainingError
+from harness.core.lazy import installed_version, need
 from harness.core.prompting import inputs_text
 from harness.core.records import Case, Scalar
 from harness.core.schemas import AnswerSchema, label_text
 from harness.drivers.encoder_model import Encoder, pooled
-from harness.drivers.lazy import installed_version, need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import FixtureError
+from harness.core.lazy import need
 from harness.core.prompting import inputs_text
 from harness.core.records import Case, ExampleChoice
 from harness.core.schemas import label_text
-from harness.drivers.lazy import need
 
 FOLDS = 5
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
