@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from support.embedded import MODEL, SHA256, driver, request
+from support.tiny_llama import tiny_llama
 
 from harness import __version__
 from harness.cli import main
+from harness.core.prompting import make_prompt
 from harness.core.schemas import AnswerSchema
 from harness.fixtures_io.tasks import load_fixture
 
@@ -171,7 +173,8 @@ def test_train_writes_weights_that_the_adapter_then_loads(root, capsys):
 
 def test_train_on_an_adapter_without_training_says_what_it_takes(root, capsys):
     assert refused(capsys, "train", "adapters/plain.yaml") == (
-        "harness: adapters/plain.yaml declares no training; expected an encoder with `lora` and `training`\n"
+        "harness: adapters/plain.yaml declares no training; expected `lora` and `training` with one of the drivers "
+        "encoder, transformers_local\n"
     )
 
 
@@ -182,12 +185,81 @@ def test_train_refuses_a_pool_that_holds_holdout_texts(root, capsys):
     assert main(["freeze", "fixtures/food"]) == 0
     capsys.readouterr()
     message = refused(capsys, "train", "adapters/tuned.yaml")
-    assert "1 pool cases stand in the holdout too: p99; remove them" in message
+    assert (
+        "1 pool cases are copies of holdout cases: p99 of h1 (100%); remove them from fixtures/food/pool.js" in message
+    )
+    assert "or declare `holdout_copies: leave_out`" in message
     assert not (root / "adapters" / "lora").exists()
+
+
+def test_train_leaves_copies_of_holdout_cases_out_where_that_is_declared(root, capsys):
+    pool, adapter = root / "fixtures" / "food" / "pool.jsonl", root / "adapters" / "tuned.yaml"
+    near = {
+        "id": "h2",
+        "inputs": {"text": "a bowl of very hot soup with a lot of bread please"},
+        "expected": {"kind": "soup"},
+    }
+    copy = {"id": "p99", "inputs": {"text": near["inputs"]["text"] + " now"}, "expected": {"kind": "soup"}}
+    with (root / "fixtures" / "food" / "holdout.jsonl").open("a") as file:
+        file.write(json.dumps(near) + "\n")
+    pool.write_text(pool.read_text() + json.dumps(copy) + "\n")
+    adapter.write_text(adapter.read_text().replace("epochs: 1", "holdout_copies: leave_out, epochs: 1"))
+    assert main(["freeze", "fixtures/food"]) == 0
+    assert main(["train", "adapters/tuned.yaml"]) == 0
+    assert "1 pool cases are copies of holdout cases: p99 of h2 (92%); left out" in capsys.readouterr().out
+    card = json.loads((root / "adapters" / "lora" / "food" / "card.json").read_text())
+    assert sorted(card["texts"]) == sorted(f"p{i}" for i in range(24))
 
 
 def test_train_needs_a_frozen_holdout(root, capsys):
     assert "fixtures/food is not frozen" in refused(capsys, "train", "adapters/tuned.yaml")
+
+
+@pytest.fixture
+def causal(root, capsys):
+    """Makes adapters/local.yaml, a causal model with this `training`, in a project that is frozen."""
+    tiny_llama(root / "model", hidden=32)
+    assert main(["freeze", "fixtures/food"]) == 0
+    assert main(["freeze", "suites/food"]) == 0
+    capsys.readouterr()
+
+    def make(training):
+        text = f"driver: transformers_local\nmodel: {root / 'model'}\ndtype: float32\nlora: lora/local\n"
+        (root / "adapters" / "local.yaml").write_text(f"{text}training: {training}\n")
+
+    return make
+
+
+def test_train_gives_a_causal_model_the_prompt_of_the_strategy_it_is_for(root, causal, capsys):
+    causal("{strategy: food/own, epochs: 1, rank: 2, validation: 0.2}")
+    assert main(["train", "adapters/local.yaml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch 1: loss ")
+    assert lines[-1].startswith("adapters/lora/local: epoch 1 kept, ")
+    card = json.loads((root / "adapters" / "lora" / "local" / "card.json").read_text())
+    shown = [({"text": "car number 1"}, {"kind": "car"}), ({"text": "soup number 2"}, {"kind": "soup"})]
+    prompt = make_prompt("Name it.\n", AnswerSchema(SCHEMA), shown)
+    assert (card["strategy"], card["prompt_sha256"]) == ("food/own", prompt.digest)
+    assert sorted(card["texts"]) == sorted({f"p{i}" for i in range(24)} - {"p1", "p2"})
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        (
+            "{strategy: fool/own}",
+            "local.yaml:5: training.strategy: there is no suites/fool/strategies.yaml; expected",
+        ),
+        ("{strategy: food/onw}", "suites/food/strategies.yaml has no strategy 'onw'; expected 'own'"),
+        ("{strategy: later/one}", "suites/later/strategies.yaml: no fixture yet; import it with: harness import csv a"),
+        ("{strategy: own}", "'own' does not fit; expected SUITE/STRATEGY"),
+        ("{task: food}", "the key 'strategy' is missing"),
+    ],
+)
+def test_train_says_which_strategy_is_not_there(root, causal, capsys, training, said):
+    causal(training)
+    assert said in refused(capsys, "train", "adapters/local.yaml")
+    assert not (root / "adapters" / "lora").exists()
 
 
 @pytest.mark.parametrize(("file", "said"), [("adapters/none.yaml", "can't be read"), ("train.csv", "the file has no")])

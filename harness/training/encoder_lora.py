@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import math
-import platform
 import random
 import shutil
 import tempfile
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.core.digests import digest
 from harness.core.errors import TrainingError
-from harness.core.lazy import installed_version, need
+from harness.core.lazy import need
 from harness.core.prompting import inputs_text
 from harness.core.records import Case, Scalar
 from harness.core.schemas import AnswerSchema, label_text
 from harness.drivers.encoder_model import Encoder, pooled
+from harness.training.cards import (
+    Epoch,
+    best_epoch,
+    card_of,
+    epoch_line,
+    hardware_name,
+    has_bfloat16,
+    write_card,
+)
+from harness.training.lora_weights import settle_config, with_lora
+from harness.training.splitting import label_weights, split_for_training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,34 +61,6 @@ class Hyperparameters:
                 raise TrainingError(f"{name} is {getattr(self, name)}; expected at least 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of the training curve; `exact` is the share of validation cases with every field right."""
-
-    number: int
-    training_loss: float
-    validation_loss: float
-    exact: float
-
-
-def split_pool(pool: Sequence[Case], share: float, seed: int) -> tuple[list[Case], list[Case]]:
-    """(training, validation) cases. Cases of one cluster stay on one side; row order does not matter.
-
-    Whole clusters go to validation in a seeded order until it holds `share` of the pool.
-    """
-    groups: dict[str, list[Case]] = defaultdict(list)
-    for case in sorted(pool, key=lambda c: c.id):
-        groups[case.cluster or f"case:{case.id}"].append(case)
-    names = sorted(groups)
-    random.Random(seed).shuffle(names)
-    training: list[Case] = []
-    validation: list[Case] = []
-    for name in names:
-        side = validation if len(validation) < share * len(pool) else training
-        side.extend(groups[name])
-    return training, validation
-
-
 def train_encoder(
     *,
     base: Path,
@@ -98,12 +77,8 @@ def train_encoder(
     The best epoch by validation loss is kept; training stops after `patience` epochs without a better one. `progress`
     is told (what, steps done, steps in all). Returns the card. Raises TrainingError for an empty or too small pool.
     """
-    if len(pool) < 20:
-        raise TrainingError(f"the pool has {len(pool)} cases; training needs at least 20")
     labels = _labels(schema)
-    training, validation = split_pool(pool, hyperparameters.validation, hyperparameters.seed)
-    if not training:
-        raise TrainingError("clusters stay whole, and these leave no case to train on: the pool needs more clusters")
+    training, validation = split_for_training(pool, hyperparameters.validation, hyperparameters.seed)
     started = time.perf_counter()
     run = _Run(base, labels, training, validation, hyperparameters)
     curve: list[Epoch] = []
@@ -114,42 +89,30 @@ def train_encoder(
             loss = run.train_epoch(partial(progress, f"epoch {number}"))
             validation_loss, exact = run.validate()
             curve.append(Epoch(number, loss, validation_loss, exact))
-            progress(f"epoch {number}: loss {loss:.3f}, validation {validation_loss:.3f}, exact {exact:.3f}", 1, 1)
+            progress(epoch_line(curve[-1]), 1, 1)
             if validation_loss < best:
                 best = validation_loss
                 run.save(kept)
-            elif number - min(curve, key=lambda e: e.validation_loss).number >= hyperparameters.patience:
+            elif number - best_epoch(curve).number >= hyperparameters.patience:
                 break
-        card = {
-            "task": task,
+        card = card_of(
+            task=task,
+            base_digest=base_digest,
+            training=training,
+            validation=validation,
+            hyperparameters=asdict(hyperparameters),
+            curve=curve,
+            duration_s=time.perf_counter() - started,
+            hardware=hardware_name(run.torch, run.encoder.device),
+        ) | {
             "labels": {name: [label_text(v) for v in values] for name, values in labels.items()},
             "scale": hyperparameters.scale,
-            "base_sha256": base_digest,
-            "data_sha256": digest([[c.id, dict(c.inputs), dict(c.expected)] for c in sorted(pool, key=lambda c: c.id)]),
-            "cases": {"training": len(training), "validation": len(validation)},
-            "hyperparameters": asdict(hyperparameters),
-            "curve": [{k: _rounded(v) for k, v in asdict(epoch).items()} for epoch in curve],
-            "kept_epoch": min(curve, key=lambda e: e.validation_loss).number,
-            "duration_s": round(time.perf_counter() - started),
-            "hardware": run.hardware(),
-            "versions": {name: installed_version(name) for name in ("torch", "transformers", "peft")},
         }
         out.mkdir(parents=True, exist_ok=True)
         for name in ("adapter_model.safetensors", "adapter_config.json", "heads.safetensors"):
             shutil.copyfile(kept / name, out / name)
-    (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_card(out, card)
     return card
-
-
-def _rounded(value: float) -> float:
-    return round(value, 5) if isinstance(value, float) else value
-
-
-def _has_bfloat16(torch: Any, device: str) -> bool:
-    """Whether the device multiplies in bfloat16; emulated on others it is slower than float32."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_avx512_bf16_supported())
 
 
 def _rate(step: int, warm: int, steps: int) -> float:
@@ -181,25 +144,21 @@ class _Run:
         hyperparameters: Hyperparameters,
     ) -> None:
         self.torch = torch = need("torch", extra="local")
-        peft = need("peft", extra="local")
         self.h = hyperparameters
         torch.manual_seed(hyperparameters.seed)
         self.encoder = Encoder(base, max_tokens=hyperparameters.max_tokens)
-        self.half = _has_bfloat16(torch, self.encoder.device)
+        self.half = has_bfloat16(torch, self.encoder.device)
         self.labels = labels
         self.training, self.validation = training, validation
         self.targets = {name: self._targets(name) for name in labels}
         heads = self._class_means()
-        self.model = peft.get_peft_model(
+        self.model = with_lora(
             self.encoder.model,
-            peft.LoraConfig(
-                r=hyperparameters.rank,
-                lora_alpha=hyperparameters.alpha,
-                lora_dropout=hyperparameters.dropout,
-                target_modules=["query", "key", "value", "dense"],
-                exclude_modules=r".*pooler.*",
-                bias="none",
-            ),
+            r=hyperparameters.rank,
+            lora_alpha=hyperparameters.alpha,
+            lora_dropout=hyperparameters.dropout,
+            target_modules=["query", "key", "value", "dense"],
+            exclude_modules=r".*pooler.*",
         )
         self.heads = torch.nn.ParameterDict(
             {name: torch.nn.Parameter(rows.to(self.encoder.device)) for name, rows in heads.items()}
@@ -240,10 +199,9 @@ class _Run:
 
     def _class_weights(self, name: str) -> Any:
         """Inverse frequency to the power `balance`, with mean 1 over the training cases."""
-        counts = Counter(self.targets[name][c.id] for c in self.training)
-        raw = [(len(self.training) / max(1, counts[i])) ** self.h.balance for i in range(len(self.labels[name]))]
-        mean = sum(raw[i] * n for i, n in counts.items()) / len(self.training)
-        return self.torch.tensor([w / mean for w in raw])
+        values = [label_text(v) for v in self.labels[name]]
+        weights = label_weights([label_text(c.expected[name]) for c in self.training], self.h.balance, known=values)
+        return self.torch.tensor([weights[value] for value in values])
 
     def _batches(self, cases: Sequence[Case], shuffled: bool) -> Iterator[list[Case]]:
         """Batches of texts of like length, so that little is padding; in random order while training."""
@@ -300,14 +258,6 @@ class _Run:
         from safetensors.torch import save_file
 
         self.model.save_pretrained(folder)
-        # The base is named by the adapter; the folder it was loaded from, which peft writes, is nobody else's business.
-        path = folder / "adapter_config.json"
-        config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
-        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        settle_config(folder)
         heads = {name: rows.detach().cpu().contiguous() for name, rows in self.heads.items()}
         save_file(heads, folder / "heads.safetensors")
-
-    def hardware(self) -> str:
-        if self.encoder.device == "cuda":
-            return str(self.torch.cuda.get_device_name())
-        return f"{platform.machine()} CPU, {self.torch.get_num_threads()} threads"

@@ -5,15 +5,14 @@ import random
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.embedded import MODEL, SHA256, driver, request
 
+from harness.core.copies import fingerprint
 from harness.core.errors import TrainingError
 from harness.core.records import Case, Response
 from harness.core.schemas import AnswerSchema
 from harness.drivers.encoder_model import locate
-from harness.training.encoder_lora import Hyperparameters, split_pool, train_encoder
+from harness.training.encoder_lora import Hyperparameters, train_encoder
 
 SCHEMA = AnswerSchema(
     {
@@ -87,6 +86,7 @@ def test_the_card_says_how_the_weights_came_to_be(trained):
         "scale",
         "base_sha256",
         "data_sha256",
+        "texts",
         "cases",
         "hyperparameters",
         "curve",
@@ -98,6 +98,7 @@ def test_the_card_says_how_the_weights_came_to_be(trained):
     assert (card["task"], card["base_sha256"], card["scale"]) == ("food", SHA256, TINY.scale)
     assert card["labels"] == {"kind": ["zeta", "omega"], "loud": ["true", "false"]}
     assert card["cases"] == {"training": 32, "validation": 8}
+    assert card["texts"] == {case.id: fingerprint(case.inputs["text"]) for case in POOL}
     assert card["hyperparameters"]["rank"] == 4
     assert [set(epoch) for epoch in card["curve"]] == [{"number", "training_loss", "validation_loss", "exact"}] * 2
     best = min(card["curve"], key=lambda epoch: epoch["validation_loss"])
@@ -188,39 +189,3 @@ def test_a_field_of_free_text_is_refused(tmp_path):
 def test_hyperparameters_out_of_range_are_refused(wrong, message):
     with pytest.raises(TrainingError, match=message):
         Hyperparameters(**wrong)
-
-
-# ------------------------------------------------------------------------------------------------------ the split
-
-
-@st.composite
-def pools(draw):
-    clusters = draw(st.lists(st.none() | st.sampled_from("abcdef"), min_size=1, max_size=40))
-    return [
-        Case(id=f"c{i}", inputs={"text": str(i)}, expected={}, cluster=cluster) for i, cluster in enumerate(clusters)
-    ]
-
-
-@given(pools(), st.floats(min_value=0.01, max_value=0.49), st.integers(min_value=0, max_value=10**6), st.randoms())
-def test_a_split_keeps_every_case_and_every_cluster_whole_in_whatever_order(pool, share, seed, order):
-    training, validation = split_pool(pool, share, seed)
-    assert sorted(case.id for case in [*training, *validation]) == sorted(case.id for case in pool)
-    sides = [{case.cluster for case in side if case.cluster} for side in (training, validation)]
-    assert not sides[0] & sides[1]
-    shuffled = list(pool)
-    order.shuffle(shuffled)
-    assert split_pool(shuffled, share, seed) == (training, validation)
-
-
-@given(pools(), st.floats(min_value=0.01, max_value=0.49), st.integers(min_value=0, max_value=10**6))
-def test_validation_holds_its_share_and_at_most_one_cluster_more(pool, share, seed):
-    training, validation = split_pool(pool, share, seed)
-    assert len(validation) >= share * len(pool)
-    last = [case for case in validation if case.cluster and case.cluster == validation[-1].cluster] or [None]
-    assert len(validation) - len(last) < share * len(pool)
-    assert training or len(last) > (1 - share) * len(pool) - 1
-
-
-def test_the_seed_decides_which_cases_are_held_out():
-    splits = {tuple(sorted(c.id for c in split_pool(POOL, 0.2, seed)[1])) for seed in range(10)}
-    assert len(splits) > 5
