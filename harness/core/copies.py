@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ SHINGLE = 5
 
 _WORDS = re.compile(r"\w+")
 _ROWS = 256
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +51,10 @@ def near_copies(texts: Sequence[str], others: Sequence[str], *, at_least: float 
     Similarity is the Jaccard index of the sets of 5-letter shingles of the folded texts: 1 for exact copies, about 0.8
     when one word in twelve was changed. All pairs are compared, so nothing is missed by chance.
     """
-    numbers: dict[str, int] = {}
-    rows, columns = _incidence(texts, numbers), _incidence(others, numbers)
-    sizes, other_sizes = rows.size(), columns.size()
-    right = columns.matrix(len(numbers)).T.tocsr()
-    left = rows.matrix(len(numbers))
+    sets = shingles([*texts, *others])
+    matrix = sets.matrix()
+    left, right = matrix[: len(texts)], matrix[len(texts) :].T.tocsr()
+    sizes, other_sizes = sets.sizes[: len(texts)], sets.sizes[len(texts) :]
     found: list[Copy] = []
     for start in range(0, len(texts), _ROWS) if len(others) else ():
         shared = (left[start : start + _ROWS] @ right).toarray()
@@ -67,31 +67,51 @@ def near_copies(texts: Sequence[str], others: Sequence[str], *, at_least: float 
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Incidence:
-    """Which shingles stand in which text: those of text i are `columns[starts[i]:starts[i + 1]]`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shingles:
+    """The shingles of texts as 64-bit numbers: those of text i are `numbers[starts[i]:starts[i + 1]]`, ascending.
 
-    starts: list[int]
-    columns: list[int]
+    Two shingles have one number with a probability of 2^-64.
+    """
 
-    def size(self) -> NDArray[np.int64]:
-        starts = np.asarray(self.starts, dtype=np.int64)
-        return starts[1:] - starts[:-1]
+    numbers: NDArray[np.uint64]
+    starts: NDArray[np.int64]
 
-    def matrix(self, width: int) -> csr_array:
-        ones = np.ones(len(self.columns), dtype=np.float32)
-        return csr_array((ones, self.columns, self.starts), shape=(len(self.starts) - 1, width))
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many different shingles each text has, 1 at least."""
+        return self.starts[1:] - self.starts[:-1]
+
+    def of(self, text: int) -> NDArray[np.uint64]:
+        return self.numbers[self.starts[text] : self.starts[text + 1]]
+
+    def similarity(self, one: int, other: int) -> float:
+        """The Jaccard index of two texts."""
+        left, right = self.of(one), self.of(other)
+        shared = np.intersect1d(left, right, assume_unique=True).size
+        return float(shared / (left.size + right.size - shared))
+
+    def matrix(self) -> csr_array:
+        """A row for each text, a column for each shingle, 1 where the text has it."""
+        columns = np.unique(self.numbers, return_inverse=True)[1]
+        width = int(columns.max()) + 1 if columns.size else 0
+        ones = np.ones(columns.size, dtype=np.float32)
+        return csr_array((ones, columns, self.starts), shape=(self.starts.size - 1, width))
 
 
-def _incidence(texts: Iterable[str], numbers: dict[str, int]) -> _Incidence:
-    starts, columns = [0], list[int]()
-    for text in texts:
-        columns += [numbers.setdefault(shingle, len(numbers)) for shingle in _shingles(text)]
-        starts.append(len(columns))
-    return _Incidence(starts, columns)
+def shingles(texts: Sequence[str]) -> Shingles:
+    """The 5-letter shingles of the folded texts, with a space on either side; a shorter text is one shingle."""
+    each = [_numbers(folded(text)) for text in texts]
+    starts = np.zeros(len(each) + 1, dtype=np.int64)
+    np.cumsum([part.size for part in each], out=starts[1:])
+    return Shingles(numbers=np.concatenate(each) if each else np.zeros(0, dtype=np.uint64), starts=starts)
 
 
-def _shingles(text: str) -> Mapping[str, None]:
-    """In the order of the text: a set would number them differently in each process."""
-    padded = f" {folded(text)} "
-    return dict.fromkeys(padded[i : i + SHINGLE] for i in range(max(1, len(padded) - SHINGLE + 1)))
+def _numbers(text: str) -> NDArray[np.uint64]:
+    """A polynomial of the letters modulo 2^64 for each window; its last factor carries the last letter to all bits."""
+    letters = np.frombuffer(f" {text} ".ljust(SHINGLE, "\0").encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    windows = letters.size - SHINGLE + 1
+    numbers = np.zeros(windows, dtype=np.uint64)
+    for place in range(SHINGLE):
+        numbers = (numbers + letters[place : place + windows]) * _FACTOR
+    return np.unique(numbers)
