@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ from harness.core.errors import DriverError
 from harness.core.lazy import need
 from harness.drivers.encoder_model import file_digest, quiet
 
+_UNKNOWN_FREE = 4 * 2**30
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+_GPU_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""One of them is there on a machine whose GPU torch can use: NVIDIA, AMD, either under WSL."""
 _READ = (
     "*.safetensors",
     "pytorch_model*.bin",
@@ -37,6 +40,8 @@ def files_digest(folder: Path, *, adapter: str = "") -> str:
 
 def choose_device(declared: str, *, adapter: str = "") -> str:
     """The device to run on: `declared`, or for "auto" a GPU where there is one. Raises DriverError for one not here."""
+    if declared == "cpu" or (declared == "auto" and not any(Path(file).exists() for file in _GPU_FILES)):
+        return "cpu"  # without importing torch, which takes seconds: the identity of an adapter is asked in every run
     torch = need("torch", extra="local")
     if declared == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -49,8 +54,9 @@ def choose_dtype(declared: str, device: str) -> str:
     """`declared`, or for "auto" bfloat16 on a GPU that computes in it and float32 elsewhere."""
     if declared != "auto":
         return declared
-    torch = need("torch", extra="local")
-    return "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float32"
+    if not device.startswith("cuda"):
+        return "float32"
+    return "bfloat16" if need("torch", extra="local").cuda.is_bf16_supported() else "float32"
 
 
 class CausalModel:
@@ -79,10 +85,27 @@ class CausalModel:
     @property
     def context(self) -> int | None:
         """How many tokens fit, where the model says so."""
-        config: Any = self.model.config
-        limit = getattr(config, "max_position_embeddings", None)
+        limit = getattr(self._text_config, "max_position_embeddings", None)
         return int(limit) if limit else None
 
-    def where(self) -> Mapping[str, str]:
-        """Device and dtype, which may change an answer."""
-        return {"device": self.device.partition(":")[0], "dtype": self.dtype}
+    @property
+    def token_bytes(self) -> int:
+        """The memory that keys and values of one token take."""
+        config = self._text_config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return int(2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize)
+
+    def free_bytes(self) -> int:
+        """The memory of the device that nobody uses."""
+        if self.device.startswith("cuda"):
+            free: int = self.torch.cuda.mem_get_info(self.device)[0]
+            return free
+        try:
+            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError):  # not every system tells
+            return _UNKNOWN_FREE
+
+    @property
+    def _text_config(self) -> Any:
+        return self.model.config.get_text_config(decoder=True)

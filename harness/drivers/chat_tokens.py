@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.core.digests import digest
@@ -12,6 +12,8 @@ from harness.core.records import Prompt
 
 TEMPLATES = ("auto", "chat", "plain")
 _PLAIN_VERSION = "1"
+RENDERING_VERSION = f"{TEMPLATE_VERSION}.{_PLAIN_VERSION}"
+"""Changes where the text of a request changes although its model and prompt don't."""
 
 Message = Mapping[str, str]
 
@@ -44,6 +46,11 @@ class ChatTokens:
     def ids(self, prompt: Prompt, inputs: Mapping[str, str]) -> list[int]:
         """The token ids of `text`."""
         return self._ids(self.text(prompt, inputs))
+
+    def shared_ids(self, prompt: Prompt, names: Collection[str]) -> list[int]:
+        """The token ids that all requests of `prompt` with inputs called `names` begin with, up to rare exceptions."""
+        one, other = (self.ids(prompt, dict.fromkeys(names, text)) for text in ("0", "Z"))
+        return one[: common(one, other)]
 
     def with_answer(self, prompt: Prompt, inputs: Mapping[str, str], answer: str) -> tuple[list[int], list[int]]:
         """(ids of what the model reads, ids of the answer with what ends it), as `generate` and training see them."""
@@ -85,6 +92,11 @@ class ChatTokens:
             [dict(message) for message in messages], tokenize=False, add_generation_prompt=generating
         )
         return text
+
+
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences have in common at their beginning."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _plain(messages: Sequence[Message], *, answer: str | None, end: str) -> str:

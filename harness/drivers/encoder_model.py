@@ -35,10 +35,11 @@ def file_digest(path: Path) -> str:
     return _file_digest(path, stat.st_size, stat.st_mtime_ns)
 
 
-def locate(model: str, *, adapter: str = "") -> Path:
+def locate(model: str, *, revision: str | None = None, adapter: str = "") -> Path:
     """The folder of a model named as `package:NAME` (weights inside an installed package), as a path, or by hub name.
 
-    Raises DriverError if it is not there. A hub name is looked up in the local cache first and downloaded otherwise.
+    `revision` is a branch, tag or commit on the hub, its main branch if None. Raises DriverError if it is not there. A
+    hub name is looked up in the local cache first and downloaded otherwise.
     """
     if model.startswith(PACKAGE_PREFIX):
         name = model.removeprefix(PACKAGE_PREFIX)
@@ -52,7 +53,7 @@ def locate(model: str, *, adapter: str = "") -> Path:
     if path.is_absolute() or model.startswith("."):
         raise DriverError(f"{adapter}: there is no model folder {model}")
     try:
-        return Path(need("huggingface_hub", extra="local").snapshot_download(model))
+        return Path(need("huggingface_hub", extra="local").snapshot_download(model, revision=revision))
     except Exception as error:
         raise DriverError(
             f"{adapter}: the model {model} is neither a folder nor to be had from the hub: {error}"

@@ -12,8 +12,9 @@ DRIVERS = {
     "encoder": "harness.drivers.encoder:EncoderDriver",
     "openai_chat": "harness.drivers.openai_chat:OpenAIChatDriver",
     "python": "harness.drivers.python_callable:PythonDriver",
+    "transformers_local": "harness.drivers.transformers_local:TransformersDriver",
 }
-READS_MESSAGES = frozenset({"openai_chat"})
+READS_MESSAGES = frozenset({"openai_chat", "transformers_local"})
 """The drivers whose models read a request as chat messages; the others read the inputs of the case."""
 
 

@@ -25,6 +25,7 @@ from harness.reporting.early import early_markdown
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 from harness.reporting.selftest import selftest_markdown
+from harness.reporting.training import training_section
 
 CONFIDENCE = 0.95
 WORST = 8
@@ -109,6 +110,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)
     yield from _worst(suite, shown)
+    yield from training_section(suite.trained)
     yield from _digests(suite)
 
 

@@ -159,13 +159,34 @@ class AskedAgain:
         return sum(case.gained for case in self.moved)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEpoch:
+    """One line of a training curve; `exact` is the share of validation cases with the whole answer right."""
+
+    number: int
+    training_loss: float
+    validation_loss: float
+    exact: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedWeights:
+    """How the LoRA weights of an adapter were trained, by their card, and the runs that answered with them."""
+
+    runs: Sequence[str]
+    training_cases: int
+    validation_cases: int
+    curve: Sequence[TrainedEpoch]
+    kept_epoch: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuiteReport:
     """One suite: its runs in declared order, its settled claims, and what keeps it from being judged whole.
 
     `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, both in words.
     `baseline` holds the accepted outcomes, if there are comparable ones. `asked_again` is there for runs that were
-    asked again although the ledger knew them.
+    asked again although the ledger knew them. `trained` has the adapters whose weights were trained, by name.
     """
 
     name: str
@@ -184,6 +205,7 @@ class SuiteReport:
     attribution: str = ""
     selftest: SelfTest | None = None
     asked_again: Mapping[str, AskedAgain] = field(default_factory=dict)
+    trained: Mapping[str, TrainedWeights] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

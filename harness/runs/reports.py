@@ -31,6 +31,7 @@ from harness.reporting.markdown import report_markdown
 from harness.reporting.model import EarlyStopped, JudgedClaim, Provenance, Report, RunReport, SelfTest, SuiteReport
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
+from harness.runs.training_cards import trained_weights
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
 UNMET = 10
@@ -164,6 +165,7 @@ def _suite(finished: Finished) -> SuiteReport:
         attribution=suite.fixture.attribution,
         selftest=finished.selftest,
         asked_again=session.asked_again,
+        trained=trained_weights((name, session.adapter(name)) for name in runs),
     )
 
 

@@ -66,7 +66,7 @@ def _train_causal(adapter: Adapter, path: Path, out: Path, progress: _Progress) 
     suite, strategy = _strategy(path, name)
     pool = _without_copies(suite.fixture, declared.pop("holdout_copies", "refuse"), progress.line)
     prompt, examples = _prompt(suite, strategy)
-    base = locate(adapter.model, adapter=adapter.name)
+    base = locate(adapter.model, revision=adapter.options.get("revision"), adapter=adapter.name)
     return train_causal(
         base=base,
         base_digest=files_digest(base, adapter=adapter.name),

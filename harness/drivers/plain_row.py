@@ -1,0 +1,96 @@
+"""One sequence at a time as the model itself runs it: for models that packed rows don't compute rightly.
+
+This module is imported at first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.drivers.lazy import need
+from harness.drivers.packed_rows import PackedRows, use_packed_attention
+
+torch: Any = need("torch", extra="local")
+
+NEAR = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
+"""How far packed logits may be from the model's own, as a part of the largest one."""
+
+
+class PlainRow:
+    """The same as `PackedRows`, for one row, with the model's own cache and attention."""
+
+    most = 1
+
+    def __init__(self, model: Any, prefix: Sequence[int]) -> None:
+        self._model = model
+        self._prefix = list(prefix)
+        self._used = len(prefix)
+        self._cache: Any = None
+
+    def shorten(self, used: int) -> None:
+        """Let the row begin behind the first `used` tokens of the prefix."""
+        self._used = used
+
+    def add(self) -> None:
+        """A new row, the only one."""
+        self._cache = None
+
+    def drop(self, row: int) -> None:
+        """Forget the row."""
+        self._cache = None
+
+    def compact(self) -> None:
+        """Nothing is held for other rows."""
+
+    def feed(self, tokens: Sequence[Sequence[int]]) -> Any:
+        """The logits after the last of the row's new tokens: shape (1, vocabulary)."""
+        (new,) = tokens
+        begin = [] if self._cache is not None else self._prefix[: self._used]
+        ids = torch.tensor([[*begin, *new]], device=self._model.device)
+        out = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        self._cache = out.past_key_values
+        return out.logits[:, -1].float()
+
+
+def packing_agrees(model: Any) -> bool:
+    """Whether packed rows give this model's own logits, on made-up tokens. If so its attention is set for them.
+
+    Attention with a window, a cap, sinks or a state of another kind makes them differ, or refuses them.
+    """
+    if not _attends_to_all(model):
+        return False
+    own = model.config._attn_implementation
+    size = model.get_input_embeddings().num_embeddings
+    prefix, *rows = (
+        [(7 * i * i + start) % size for i in range(start, start + n)] for start, n in ((3, 9), (5, 4), (8, 2))
+    )
+    with torch.inference_mode():
+        whole = torch.cat([PlainRow(model, prefix).feed([row + row[:1]]) for row in rows])
+        try:
+            use_packed_attention(model)
+            packed = PackedRows(model, prefix)
+            for _ in rows:
+                packed.add()
+            packed.feed(rows)
+            found = packed.feed([row[:1] for row in rows])
+            near = NEAR[str(model.dtype).removeprefix("torch.")] * float(whole.abs().max())
+            agrees = found.shape == whole.shape and float((found - whole).abs().max()) <= near
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # a model may refuse in any way
+            agrees = False
+    if not agrees:
+        model.set_attn_implementation(own)
+    return agrees
+
+
+def _attends_to_all(model: Any) -> bool:
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    try:
+        layers = DynamicCache(config=model.config).layers
+    except Exception:  # a configuration without layers of attention
+        return False
+    return all(type(layer) is DynamicLayer for layer in layers)

@@ -1,0 +1,108 @@
+"""The driver of local causal models: any that transformers loads, with LoRA weights or without, on a GPU or a CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.digests import digest
+from harness.core.errors import DriverError
+from harness.core.records import Adapter, Failure, Request, Response
+from harness.drivers.causal_model import CausalModel, choose_device, choose_dtype, files_digest
+from harness.drivers.chat_tokens import RENDERING_VERSION, ChatTokens
+from harness.drivers.encoder_model import file_digest, locate
+from harness.drivers.lazy import installed_version
+
+if TYPE_CHECKING:
+    from harness.drivers.local_engine import LocalEngine
+
+DRIVER_VERSION = "1"
+"""Changes where the answers of the same model to the same text change."""
+
+
+class TransformersDriver:
+    """A `BatchDriver` over one causal model, which is loaded at the first answer."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        """Raises DriverError for missing weights, a device that is not there, and LoRA weights of another base."""
+        options = adapter.options
+        self._name = adapter.name
+        self._folder = locate(adapter.model, revision=options.get("revision"), adapter=adapter.name)
+        self._digest = files_digest(self._folder, adapter=adapter.name)
+        self._device = choose_device(str(options.get("device", "auto")), adapter=adapter.name)
+        self._dtype = choose_dtype(str(options.get("dtype", "auto")), self._device)
+        self._template = str(options.get("template", "auto"))
+        self._batch: dict[str, int] = dict(options.get("batch", {}))
+        self._lora: Path | None = None
+        self._card: dict[str, Any] = {}
+        if "lora" in options:
+            self._lora = Path(adapter.file).parent / str(options["lora"])
+            self._card = _read_card(self._lora, base_digest=self._digest, adapter=adapter.name)
+        self._engine: LocalEngine | None = None
+
+    def identity(self) -> Mapping[str, str]:
+        found = {
+            "transformers_local": DRIVER_VERSION,
+            "model": self._digest,  # of the tokenizer and its template too
+            "template": self._template,
+            "rendering": RENDERING_VERSION,
+            "device": self._device.partition(":")[0],
+            "dtype": self._dtype,
+            "torch": installed_version("torch"),
+            "transformers": installed_version("transformers"),
+            "llguidance": installed_version("llguidance"),
+        }
+        if self._lora is not None:
+            found["lora"] = _lora_digest(self._lora)
+            found["peft"] = installed_version("peft")
+        return found
+
+    @property
+    def engine(self) -> LocalEngine:
+        """The loaded model."""
+        if self._engine is None:
+            from harness.drivers.local_engine import LocalEngine
+
+            loaded = CausalModel(self._folder, lora=self._lora, device=self._device, dtype=self._dtype)
+            tokens = ChatTokens(loaded.tokenizer, template=self._template, adapter=self._name)
+            rows, most_tokens = self._batch.get("rows"), self._batch.get("tokens")
+            self._engine = LocalEngine(loaded, tokens, rows=rows, most_tokens=most_tokens)
+        return self._engine
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
+        return self.engine.answer(requests) if requests else []
+
+    def rendered(self, request: Request) -> str:
+        """Everything that the model reads for this request, as one text."""
+        return self.engine.tokens.text(request.prompt, request.inputs)
+
+    def close(self) -> None:
+        self._engine = None
+
+
+def _lora_digest(lora: Path) -> str:
+    return digest({name: file_digest(lora / name) for name in ("adapter_model.safetensors", "adapter_config.json")})
+
+
+def _read_card(lora: Path, *, base_digest: str, adapter: str) -> dict[str, Any]:
+    """The training card of LoRA weights, {} where they have none; raises DriverError for weights of another base."""
+    again = f"train them with: harness train adapters/{adapter}.yaml"
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        if not (lora / name).is_file():
+            raise DriverError(f"{adapter}: there is no {name} in {lora}, so no LoRA weights; {again}")
+    path = lora / "card.json"
+    if not path.is_file():
+        return {}
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        trained = card.get("base_sha256", base_digest)
+    except (ValueError, AttributeError) as error:
+        raise DriverError(f"{adapter}: {path} is no training card: {error}; {again}") from error
+    if trained != base_digest:
+        raise DriverError(
+            f"{adapter}: the LoRA weights in {lora} were trained for a base with SHA-256 {str(trained)[:12]}…, "
+            f"this base has {base_digest[:12]}…; {again}"
+        )
+    return card
