@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from harness.core.lazy import need
 from harness.drivers.grammar import Masks, Matcher
-from harness.drivers.lazy import need
 
 torch: Any = need("torch", extra="local")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
+from harness.core.lazy import need
 from harness.drivers.choosing import Choice, choose
 from harness.drivers.grammar import Grammar, Matcher
-from harness.drivers.lazy import need
 
 torch: Any = need("torch", extra="local")
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DriverError
 from harness.core.grammar_schema import lower_for_grammar
-from harness.drivers.lazy import need
+from harness.core.lazy import need
 
 if TYPE_CHECKING:
     import torch

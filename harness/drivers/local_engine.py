@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.core.digests import digest
+from harness.core.lazy import need
 from harness.core.records import Decoding, Failure, Logprobs, Prompt, Request, Response, Usage
 from harness.drivers.causal_model import CausalModel
 from harness.drivers.chat_tokens import ChatTokens, common
 from harness.drivers.generation import Limits, Wanted, Writer, Written, out_of_memory
 from harness.drivers.grammar import Grammar
-from harness.drivers.lazy import need
 from harness.drivers.packed_rows import PackedRows
 from harness.drivers.plain_row import PlainRow, packing_agrees
 from harness.drivers.token_texts import text_of, token_texts

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.drivers.lazy import need
+from harness.core.lazy import need
 
 torch: Any = need("torch", extra="local")
 

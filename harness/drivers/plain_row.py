@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.drivers.lazy import need
+from harness.core.lazy import need
 from harness.drivers.packed_rows import PackedRows, use_packed_attention
 
 torch: Any = need("torch", extra="local")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.digests import digest
 from harness.core.errors import DriverError
+from harness.core.lazy import installed_version
 from harness.core.records import Adapter, Failure, Request, Response
 from harness.drivers.causal_model import CausalModel, choose_device, choose_dtype, files_digest
 from harness.drivers.chat_tokens import RENDERING_VERSION, ChatTokens
 from harness.drivers.encoder_model import file_digest, locate
-from harness.drivers.lazy import installed_version
 
 if TYPE_CHECKING:
     from harness.drivers.local_engine import LocalEngine
