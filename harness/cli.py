@@ -50,6 +50,13 @@ def _parser() -> argparse.ArgumentParser:
 
     freeze = commands.add_parser("freeze", help="lock a holdout, or choose and lock a suite's examples")
     freeze.add_argument("folder", type=Path, metavar="DIR", help="fixtures/NAME or suites/NAME")
+    freeze.add_argument(
+        "--extend",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="add the cases of these files, or those that were added by hand, to a holdout; no old one may change",
+    )
     freeze.set_defaults(command=_freeze)
 
     train = commands.add_parser("train", help="train the LoRA weights that an adapter declares")
@@ -163,10 +170,11 @@ def _import_csv(options: argparse.Namespace) -> None:
 
 
 def _freeze(options: argparse.Namespace) -> None:
+    from harness.runs.extending import extend
     from harness.runs.freezing import freeze
 
-    for line in freeze(options.folder.resolve()):
-        print(line)
+    folder = options.folder.resolve()
+    _print(freeze(folder) if options.extend is None else extend(folder, options.extend))
 
 
 def _train(options: argparse.Namespace) -> None:

