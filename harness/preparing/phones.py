@@ -1,0 +1,78 @@
+"""Phone numbers, told from the many other numbers that are as long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.core.lazy import need
+from harness.preparing.cues import is_called_a_phone, names_a_phone, names_another_number
+
+REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "PL", "SE")
+"""Whose national numbers are looked for; numbers that begin with + are found for every country."""
+
+_GAP = r"[ \u00a0\u202f().\-–/]{0,4}"
+_RUN = re.compile(rf"\+?\(?\d(?:{_GAP}\d){{6,}}")
+_BESIDE = 20
+_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d\d)(?!\d)|(?:19|20)\d\d[./-]?[01]?\d[./-]?[0-3]?\d(?!\d)")
+_DECIMAL = re.compile(r"\d+\.\d+\Z")
+_DOTTED_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}\Z")
+_MONEY_AFTER = re.compile(
+    r"[.,]\d|\s?(?:[€$£%]|eur(?:o|os)?\b|usd\b|gbp\b|chf\b|pln\b|zł|dollars?\b|pounds?\b|x\s?\d)", re.IGNORECASE
+)
+_MONEY_BEFORE = re.compile(r"(?:[€$£]|\b(?:eur|usd|gbp|chf|pln))\s?\Z|\d[.,]\Z", re.IGNORECASE)
+_THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3})+\Z")
+
+
+def find_phones(text: str, *, regions: Sequence[str] = REGIONS) -> Iterator[tuple[int, int, str]]:
+    """Start, end and value (its digits with the country code) of each phone number; spans of regions may overlap.
+
+    A number that begins with + or 00 only has to be valid. A national one has to begin with 0, to be written as its
+    region groups it, or to have a word of phones beside it; and the words before it must not call it an order's.
+    """
+    runs = list(_RUN.finditer(text))
+    if not runs:
+        return
+    library = need("phonenumbers", extra="prepare")
+    for run in runs:
+        start = max(0, run.start() - _BESIDE)
+        window = text[start : run.end() + _BESIDE]
+        for region in regions:
+            for match in library.PhoneNumberMatcher(window, region):
+                at, end = start + match.start, start + match.end
+                if _is_phone(text, at, end) or (_may_be(text, at, end) and _grouped(library, match, region)):
+                    national = library.national_significant_number(match.number)
+                    yield at, end, f"{match.number.country_code}{national}"
+
+
+def _is_phone(text: str, start: int, end: int) -> bool:
+    """Whether a valid number is a phone's, however its digits are grouped."""
+    raw = text[start:end]
+    if raw.startswith(("+", "00", "(+", "(00")):
+        return True
+    if not _may_be(text, start, end):
+        return False
+    return raw.startswith(("0", "(0")) or names_a_phone(text, start, end)
+
+
+def _may_be(text: str, start: int, end: int) -> bool:
+    """Whether neither its looks nor the words before a number speak against a phone."""
+    raw = text[start:end]
+    if _DATE.match(raw) or _DECIMAL.match(raw) or _DOTTED_QUAD.match(raw) or _isbn(raw):
+        return False
+    if _MONEY_AFTER.match(text, end) or _MONEY_BEFORE.search(text[max(0, start - 6) : start]):
+        return False
+    return is_called_a_phone(text, start) or not names_another_number(text, start)
+
+
+def _grouped(library: Any, match: Any, region: str) -> bool:
+    """Whether a number is written in groups as its region does, and not as thousands are."""
+    raw = match.raw_string
+    if raw.isdigit() or _THOUSANDS.match(raw):
+        return False
+    return any(library.PhoneNumberMatcher(raw, region, leniency=library.Leniency.STRICT_GROUPING))
+
+
+def _isbn(raw: str) -> bool:
+    return bool(need("stdnum.isbn", extra="prepare").is_valid(raw))
