@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     freeze.set_defaults(command=_freeze)
 
+    check = commands.add_parser("check", help="look for leaks, personal data and small slices in fixtures")
+    check.add_argument("folders", type=Path, nargs="*", metavar="DIR", help="fixtures/NAME (default: all)")
+    check.add_argument("--no-semantic", action="store_true", help="do not compare by meaning, which takes long")
+    check.add_argument("--json", action="store_true", help="print all that was found as JSON")
+    check.set_defaults(command=_check)
+
     train = commands.add_parser("train", help="train the LoRA weights that an adapter declares")
     train.add_argument("adapter", type=Path, metavar="ADAPTER.YAML", help="an adapter with `lora` and `training`")
     train.set_defaults(command=_train)
@@ -175,6 +181,13 @@ def _freeze(options: argparse.Namespace) -> None:
 
     folder = options.folder.resolve()
     _print(freeze(folder) if options.extend is None else extend(folder, options.extend))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from harness.runs.check_command import check
+
+    folders = [folder.resolve() for folder in options.folders]
+    return check(folders, semantic=not options.no_semantic, as_json=options.json)
 
 
 def _train(options: argparse.Namespace) -> None:
