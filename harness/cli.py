@@ -59,7 +59,20 @@ def _parser() -> argparse.ArgumentParser:
 
     freeze = commands.add_parser("freeze", help="lock a holdout, or choose and lock a suite's examples")
     freeze.add_argument("folder", type=Path, metavar="DIR", help="fixtures/NAME or suites/NAME")
+    freeze.add_argument(
+        "--extend",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="add the cases of these files, or those that were added by hand, to a holdout; no old one may change",
+    )
     freeze.set_defaults(command=_freeze)
+
+    check = commands.add_parser("check", help="look for leaks, personal data and small slices in fixtures")
+    check.add_argument("folders", type=Path, nargs="*", metavar="DIR", help="fixtures/NAME (default: all)")
+    check.add_argument("--no-semantic", action="store_true", help="do not compare by meaning, which takes long")
+    check.add_argument("--json", action="store_true", help="print all that was found as JSON")
+    check.set_defaults(command=_check)
 
     train = commands.add_parser("train", help="train the LoRA weights that an adapter declares")
     train.add_argument("adapter", type=Path, metavar="ADAPTER.YAML", help="an adapter with `lora` and `training`")
@@ -268,10 +281,18 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _freeze(options: argparse.Namespace) -> None:
+    from harness.runs.extending import extend
     from harness.runs.freezing import freeze
 
-    for line in freeze(options.folder.resolve()):
-        print(line)
+    folder = options.folder.resolve()
+    _print(freeze(folder) if options.extend is None else extend(folder, options.extend))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from harness.runs.check_command import check
+
+    folders = [folder.resolve() for folder in options.folders]
+    return check(folders, semantic=not options.no_semantic, as_json=options.json)
 
 
 def _train(options: argparse.Namespace) -> None:

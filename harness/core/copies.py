@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from harness.core.digests import digest
+from harness.core.folding import folded
 
 NEAR = 0.8
 """The similarity from which a text is a near copy of another."""
 SHINGLE = 5
 """Letters in a shingle: long enough that few are shared by chance, short enough for texts of ten words."""
 
-_WORDS = re.compile(r"\w+")
-_ROWS = 256
+_CELLS = 2**22
+"""Pairs that are compared at a time."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -29,20 +28,6 @@ class Copy:
     row: int
     of: int
     similarity: float
-
-
-def folded(text: str) -> str:
-    """The words of a text without case, punctuation and white space; texts that fold alike are exact copies.
-
-    A text without any word (signs, emoji) keeps its signs.
-    """
-    lower = text.casefold()
-    return " ".join(_WORDS.findall(lower)) or " ".join(lower.split())
-
-
-def fingerprint(text: str) -> str:
-    """16 hexadecimal digits, equal for exact copies: tells later whether a text was seen, without holding it."""
-    return digest(folded(text))[:16]
 
 
 def near_copies(texts: Sequence[str], others: Sequence[str], *, at_least: float = NEAR) -> list[Copy]:
@@ -56,9 +41,10 @@ def near_copies(texts: Sequence[str], others: Sequence[str], *, at_least: float 
     left, right = matrix[: len(texts)], matrix[len(texts) :].T.tocsr()
     sizes, other_sizes = sets.sizes[: len(texts)], sets.sizes[len(texts) :]
     found: list[Copy] = []
-    for start in range(0, len(texts), _ROWS) if len(others) else ():
-        shared = (left[start : start + _ROWS] @ right).toarray()
-        similarity = shared / (sizes[start : start + _ROWS, None] + other_sizes[None, :] - shared)
+    step = max(16, _CELLS // max(1, len(others)))
+    for start in range(0, len(texts), step) if len(others) else ():
+        shared = (left[start : start + step] @ right).toarray()
+        similarity = shared / (sizes[start : start + step, None] + other_sizes[None, :] - shared)
         best = similarity.argmax(axis=1)
         for row, column in enumerate(best.tolist()):
             value = float(similarity[row, column])

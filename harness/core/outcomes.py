@@ -85,6 +85,19 @@ class Outcomes:
         return tuple(sorted(self.case_ids[row] for row in np.flatnonzero(rows)))
 
 
+def restricted(outcomes: Outcomes, case_ids: Sequence[str]) -> Outcomes:
+    """The rows of these cases alone, in the order of `outcomes`."""
+    if outcomes.case_ids == case_ids:
+        return outcomes
+    wanted = set(case_ids)
+    rows = [row for row, name in enumerate(outcomes.case_ids) if name in wanted]
+    return Outcomes(
+        values=outcomes.values[rows],
+        case_ids=[outcomes.case_ids[row] for row in rows],
+        clusters=None if outcomes.clusters is None else [outcomes.clusters[row] for row in rows],
+    )
+
+
 def _numbered(labels: Iterable[str | None]) -> Iterator[int]:
     """The number of each label's first appearance among the different ones; None is different from all."""
     numbers: dict[str, int] = {}

@@ -48,11 +48,11 @@ class OutcomeTable:
         """How many expected answers are not there."""
         return int((self.status == MISSING).sum())
 
-    def same_answers(self, other: OutcomeTable) -> bool:
-        """Whether every answer is that of the other table, and ended as it did."""
-        if self.case_ids != other.case_ids or not np.array_equal(self.status, other.status):
+    def same_answers(self, other: OutcomeTable, rows: NDArray[np.bool_]) -> bool:
+        """Whether every answer of these rows is that of the other table, and ended as it did."""
+        if self.case_ids != other.case_ids or not np.array_equal(self.status[rows], other.status[rows]):
             return False
-        return all(one == two for one, two in zip(self.answers.flat, other.answers.flat, strict=True))
+        return all(one == two for one, two in zip(self.answers[rows].flat, other.answers[rows].flat, strict=True))
 
     def count(self, status: Status) -> int:
         return int((self.status == STATUSES.index(status)).sum())

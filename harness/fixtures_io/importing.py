@@ -19,6 +19,7 @@ from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.inference import infer_schema, label_counts
 from harness.fixtures_io.locks import make_lock, write_lock
 from harness.fixtures_io.tables import Table, column, read_table
+from harness.fixtures_io.tasks import load_fixture
 
 RAW = "raw.jsonl"
 
@@ -120,11 +121,13 @@ def import_tables(
     if holdout:
         write_cases(out / "pool.jsonl", [case for case, _ in pool])
         write_cases(out / "holdout.jsonl", [case for case, _ in held])
-        write_lock(out / "lock.json", make_lock([case for case, _ in held], schema))
     else:
         write_jsonl(out / RAW, (case_row(case) | extra for case, extra in pool))
     (out / "schema.json").write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / "task.yaml").write_text(yaml.safe_dump(task, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    if holdout:
+        fixture = load_fixture(out)
+        write_lock(fixture.lock_path, make_lock([case for case, _ in held], fixture.parts))
     texts = {tuple(case.inputs.values()) for case, _ in pool}
     return Imported(
         out=out,

@@ -24,7 +24,7 @@ from harness.core.schemas import AnswerSchema
 from harness.fixtures_io.declarations import Declaration, read_declaration, shown, suggestion
 from harness.fixtures_io.tasks import Fixture, load_fixture
 
-SUITE_FILE = "strategies.yaml"
+SUITES, SUITE_FILE = "suites", "strategies.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,18 @@ def load_suite(path: Path, project: Project, *, adapter_override: str | None = N
         adapters=adapters,
         prompts=prompts,
     )
+
+
+def suites_on(fixture: Path, project: Project) -> list[Suite]:
+    """The suites of a project that judge on a fixture folder. Raises DeclarationError for one that is wrong."""
+    files = sorted((project.root / SUITES).glob(f"*/{SUITE_FILE}"))
+    tasks = [read_declaration(file, "strategies").data["task"] for file in files]
+    folder = fixture.resolve()
+    return [
+        load_suite(file, project)
+        for file, task in zip(files, tasks, strict=True)
+        if project.fixture_folder(task, file).resolve() == folder
+    ]
 
 
 def _fixture(declaration: Declaration, project: Project, folder: Path, problems: list[Problem]) -> Fixture | None:

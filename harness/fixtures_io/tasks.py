@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,25 +14,40 @@ from harness.core.records import Compare, Comparison, Costs, FieldCost, Slice, T
 from harness.core.schemas import AnswerSchema, label_text
 from harness.fixtures_io.cases import CaseFile
 from harness.fixtures_io.declarations import Declaration, KeyPath, read_declaration, shown, suggestion
-from harness.fixtures_io.locks import verify_lock
+from harness.fixtures_io.locks import Locked, Part, verify_lock
+
+TASK_FILE = "task.yaml"
+_LOCKED = {
+    "costs": ("costs", "costly"),
+    "compare": ("compare",),
+    "decision_fields": ("decision_fields",),
+    "slices": ("slices",),
+}
+"""What task.yaml says about the meaning of cases: the name in the lock, and its keys."""
 
 
 class Frozen(NamedTuple):
-    """The cases that strategies are judged on, and the digest of all of them."""
+    """The cases that strategies are judged on, and what their lock says of them."""
 
     cases: CaseFile
-    digest: str
+    lock: Locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixture:
-    """A task and where its files are."""
+    """A task and where its files are.
+
+    `parts` is what the lock covers besides the cases. `accept_leaks` is why copies of holdout cases may be in what
+    strategies know; "" where they may not.
+    """
 
     task: Task
     folder: Path
     holdout_path: Path
     pool_path: Path
+    parts: Mapping[str, Part]
     attribution: str = ""
+    accept_leaks: str = ""
 
     @property
     def lock_path(self) -> Path:
@@ -43,25 +58,26 @@ class Fixture:
         return self.frozen().cases
 
     def frozen(self) -> Frozen:
-        """The frozen holdout and its digest; errors as in `holdout`."""
+        """The frozen holdout and its lock; errors as in `holdout`."""
         cases = self.unverified_holdout()
-        return Frozen(cases, verify_lock(self.lock_path, cases, self.task.schema))
+        return Frozen(cases, verify_lock(self.lock_path, cases, self.holdout_path, self.parts))
 
     def unverified_holdout(self) -> CaseFile:
-        return self._cases(self.holdout_path)
+        return self.cases_of(self.holdout_path)
 
     def pool(self) -> CaseFile:
         """The labelled cases for examples and training."""
-        return self._cases(self.pool_path)
+        return self.cases_of(self.pool_path)
 
-    def _cases(self, path: Path) -> CaseFile:
+    def cases_of(self, path: Path) -> CaseFile:
+        """The cases of another file, checked like the holdout's."""
         several = frozenset(name for name, comparison in self.task.comparisons.items() if comparison.one_of)
         return CaseFile(path, AnswerSchema(self.task.schema), self.task.decision_fields, one_of=several)
 
 
 def load_fixture(folder: Path) -> Fixture:
     """Read task.yaml and the schema in `folder`; raises DeclarationError with every problem found."""
-    declaration = read_declaration(folder / "task.yaml", "task")
+    declaration = read_declaration(folder / TASK_FILE, "task")
     data = declaration.data
     schema = _schema(declaration, folder / data["schema"])
     problems = list(_problems(declaration, schema))
@@ -89,7 +105,13 @@ def load_fixture(folder: Path) -> Fixture:
         folder=folder,
         holdout_path=folder / data.get("holdout", "holdout.jsonl"),
         pool_path=folder / data.get("pool", "pool.jsonl"),
+        parts={
+            "schema": Part(schema.schema, folder / data["schema"]),
+            "guide": Part(guide, guide_path or folder / TASK_FILE),
+            **{name: Part({key: data.get(key) for key in keys}, folder / TASK_FILE) for name, keys in _LOCKED.items()},
+        },
         attribution=data.get("attribution", ""),
+        accept_leaks=data.get("accept_leaks", ""),
     )
 
 

@@ -10,8 +10,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.copies import NEAR, fingerprint, folded
+from harness.core.copies import NEAR
 from harness.core.digests import canonical_json
+from harness.core.folding import fingerprint, folded
 from harness.core.prompting import inputs_text
 from harness.preparing.dates import moment
 from harness.preparing.groups import Groups

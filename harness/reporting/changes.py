@@ -27,6 +27,7 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
     yield "### Changed since the baseline"
     yield ""
     was = _right(suite.baseline)
+    natural = natural & (suite.baseline.status != MISSING).all(axis=1)
     rows, cases = [], []
     for name, run in suite.runs.items():
         if run.strategy.stage is Stage.REFERENCE:

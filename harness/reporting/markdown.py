@@ -26,6 +26,7 @@ from harness.reporting.early import early_markdown
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 from harness.reporting.proofs import proofs_section
+from harness.reporting.reuse import reuse_markdown
 from harness.reporting.selftest import selftest_markdown
 from harness.reporting.training import training_section
 
@@ -92,6 +93,8 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield f"{int(natural.sum())} holdout cases{extra}."
     if suite.attribution:
         yield f"Data: {markdown_text(suite.attribution)}."
+    for note in suite.notes:
+        yield f"Note: {markdown_text(note, limit=500)}."
     yield ""
     if not suite.runs:
         return
@@ -106,6 +109,8 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     claims = [c for c in suite.claims if suite.runs[c.measure.run].strategy.stage is not Stage.REFERENCE]
     yield from _claims(suite, claims)
     yield from what_cases_can_tell(claims)
+    if suite.use is not None:
+        yield from reuse_markdown(suite.use)
     if suite.selftest is not None:
         yield from selftest_markdown(suite.selftest)
     yield from changes(suite, natural)

@@ -184,11 +184,26 @@ class TrainedWeights:
     kept_epoch: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldoutUse:
+    """How many different strategies have been `judged` on a holdout, this run's included.
+
+    Of so many equally good ones the best looks better than it is by `luck` standard errors, which are `points` points
+    of accuracy; `outworn` where that is more than its 95% interval allows for.
+    """
+
+    judged: int
+    luck: float
+    points: float
+    outworn: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuiteReport:
     """One suite: its runs in declared order, its settled claims, and what keeps it from being judged whole.
 
-    `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, both in words.
+    `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, `notes` what else is
+    to be known of its holdout, all in words.
     `baseline` holds the accepted outcomes, if there are comparable ones. `asked_again` is there for runs that were
     asked again although the ledger knew them. `trained` has the adapters whose weights were trained, by name.
     """
@@ -207,6 +222,8 @@ class SuiteReport:
     baseline: OutcomeTable | None
     cost_of: Callable[[str, object, object], float]
     attribution: str = ""
+    notes: Sequence[str] = ()
+    use: HoldoutUse | None = None
     selftest: SelfTest | None = None
     asked_again: Mapping[str, AskedAgain] = field(default_factory=dict)
     trained: Mapping[str, TrainedWeights] = field(default_factory=dict)

@@ -7,11 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.core.digests import digest
-from harness.core.records import ANCHOR, Failure, Outcome, Response, Status
+from harness.core.records import ANCHOR, BASELINE, Failure, Outcome, Response, Status
 from harness.core.scoring import SCORING_VERSION, Scorer
 from harness.core.tables import STATUSES, OutcomeTable, TableBuilder
 from harness.fixtures_io.baselines import Accepted, Baseline
+from harness.fixtures_io.locks import common_digest
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
@@ -22,13 +26,27 @@ _UNUSABLE = Failure(kind="accepted", message="no usable answer in the baseline")
 
 def not_comparable(baseline: Baseline, session: SuiteSession, repeats: int) -> str:
     """Why a baseline can't be compared with a run of `repeats` answers per case; "" if it can."""
-    now = {"holdout": session.holdout_digest, "schema": digest(session.task.schema), "scoring": SCORING_VERSION}
-    changed = [name for name, value in now.items() if baseline.header[name] != value]
+    now = {"schema": digest(session.task.schema), "scoring": SCORING_VERSION}
+    same = baseline.header["holdout"] == session.holdout_digest or _extended(baseline, session)
+    changed = [] if same else ["holdout"]
+    changed += [name for name, value in now.items() if baseline.header[name] != value]
     if changed:
         return f"not comparable: another {' and '.join(changed)} than when it was accepted"
     if baseline.repeats != repeats:
         return f"not comparable: accepted with {baseline.repeats} answers per case, run with {repeats}"
     return ""
+
+
+def _extended(baseline: Baseline, session: SuiteSession) -> bool:
+    """Whether the holdout is that of the baseline with cases added: all that were judged then are as they were."""
+    return common_digest(session.suite.fixture.lock_path, baseline.cases) == str(baseline.header["holdout"])
+
+
+def known_cases(baseline: Baseline, session: SuiteSession) -> NDArray[np.bool_] | None:
+    """Which cases a comparable baseline was accepted on; None for all, whether their answers are in it or not."""
+    if baseline.header["holdout"] == session.holdout_digest:
+        return None
+    return np.array([case.id in baseline.cases for case in session.cases], dtype=np.bool_)
 
 
 def baseline_table(baseline: Baseline, session: SuiteSession, scorer: Scorer) -> OutcomeTable:
@@ -115,7 +133,7 @@ def worsened_slices(old: OutcomeTable, new: OutcomeTable, session: SuiteSession)
     correct = STATUSES.index(Status.CORRECT)
     worse = []
     for part in session.task.slices:
-        keep = session.members(part.name)
+        keep = session.kept(part.name, BASELINE)
         before, after = ((table.status[keep] == correct).mean() if keep.any() else 0.0 for table in (old, new))
         if part.critical and after < before:
             worse.append(part.name)

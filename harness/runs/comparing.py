@@ -9,7 +9,14 @@ from pathlib import Path
 from harness.core.records import ANCHOR, BASELINE
 from harness.fixtures_io.baselines import Baseline, read_baseline, write_baseline
 from harness.fixtures_io.declarations import shown
-from harness.runs.accepting import baseline_table, missing_claims, new_baseline, not_comparable, worsened_slices
+from harness.runs.accepting import (
+    baseline_table,
+    known_cases,
+    missing_claims,
+    new_baseline,
+    not_comparable,
+    worsened_slices,
+)
 from harness.runs.declared import DeclaredClaim
 from harness.runs.reports import Settled, git_revision, versions
 from harness.runs.session import SuiteSession
@@ -40,7 +47,8 @@ class _Predictions:
         if why := self._not_comparable(shipped):
             return f"{why}; {self._remedy}"
         scorer = self._session.scorer(shipped)
-        self._session.set_accepted(self._name, baseline_table(self.accepted, self._session, scorer))
+        known = known_cases(self.accepted, self._session)
+        self._session.set_accepted(self._name, baseline_table(self.accepted, self._session, scorer), known)
         return ""
 
     def problem(self, run: str) -> str:
@@ -48,7 +56,7 @@ class _Predictions:
         return self.unusable or self._not_comparable(run)
 
     def identical(self, run: str) -> bool:
-        """Whether `run` is the accepted run: the same digest, and every answer the accepted one.
+        """Whether `run` is the accepted run: the same digest, and every answer to a case that it knows the same.
 
         Where an answer came from does not count, so that a resumed run, several processes, merged shards and a second
         run are judged alike. Only a run that was asked again on purpose is not the accepted one.
@@ -56,7 +64,9 @@ class _Predictions:
         accepted, session = self.accepted, self._session
         if accepted is None or self.unusable or accepted.header["digest"] != session.digest(run):
             return False
-        return not session.was_asked_again(run) and session.table(run).same_answers(session.table(self._name))
+        if session.was_asked_again(run):
+            return False
+        return session.table(run).same_answers(session.table(self._name), session.known(self._name))
 
     def _not_comparable(self, run: str) -> str:
         if self.accepted is None:

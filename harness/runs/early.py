@@ -101,5 +101,5 @@ class EarlyStop:
         measure = claim.measure
         if measure.metric not in METRICS:
             return set()
-        kept = self._session.members(measure.slice)
+        kept = self._session.kept(measure.slice, claim.against)
         return {case.id for case, needed in zip(self._session.cases, kept, strict=True) if needed}

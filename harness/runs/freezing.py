@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import FixtureError
 from harness.core.prompting import read_definitions
@@ -11,9 +12,9 @@ from harness.core.records import Strategy
 from harness.core.schemas import AnswerSchema
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.example_locks import FILE, lock_entry, write_example_lock
-from harness.fixtures_io.locks import make_lock, write_lock
+from harness.fixtures_io.locks import make_lock, read_lock, write_lock
 from harness.fixtures_io.suites import SUITE_FILE, FixtureMissing, Project, Suite, load_suite
-from harness.fixtures_io.tasks import load_fixture
+from harness.fixtures_io.tasks import TASK_FILE, Fixture, load_fixture
 from harness.runs.embedding import Embedder
 from harness.training.examples import choose_examples
 
@@ -22,7 +23,7 @@ def freeze(folder: Path) -> Iterator[str]:
     """Lock what `folder` holds and say what was done. Raises FixtureError for a folder that is neither kind."""
     if (folder / SUITE_FILE).is_file():
         yield from _freeze_examples(folder)
-    elif (folder / "task.yaml").is_file():
+    elif (folder / TASK_FILE).is_file():
         yield _freeze_holdout(folder)
     else:
         raise FixtureError(f"{shown(folder)} holds neither a task.yaml nor a {SUITE_FILE}")
@@ -30,8 +31,17 @@ def freeze(folder: Path) -> Iterator[str]:
 
 def _freeze_holdout(folder: Path) -> str:
     fixture = load_fixture(folder)
+    try:
+        before = read_lock(fixture.lock_path)
+    except FixtureError:  # missing or damaged: it is made anew
+        before = None
+    return lock_line(fixture, before)
+
+
+def lock_line(fixture: Fixture, before: Mapping[str, Any] | None) -> str:
+    """Lock a fixture as it is, in place of the lock `before`, and say so."""
     cases = fixture.unverified_holdout()
-    lock = make_lock(cases, fixture.task.schema)
+    lock = make_lock(cases, fixture.parts, before=before)
     write_lock(fixture.lock_path, lock)
     return f"{shown(fixture.lock_path)}: {len(cases)} cases, holdout {lock['holdout'][:12]}"
 

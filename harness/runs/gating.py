@@ -18,6 +18,7 @@ from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs import LEDGER
 from harness.runs.declared import DeclaredClaim, Judged
+from harness.runs.leaks import refuse_leaks
 from harness.runs.settings import Options, inconclusive, settings
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ class Gating:
         return self._options.root / (self._options.report or Path(self.project.reports) / "latest")
 
     def suite(self, file: Path) -> Suite:
-        """The suite of one strategies.yaml. Raises DeclarationError or FixtureMissing."""
+        """The suite of one strategies.yaml. Raises DeclarationError, FixtureMissing, or FixtureError for leaks."""
         if file not in self._suites:
             suite = load_suite(file, self.project, adapter_override=self._options.adapter)
+            refuse_leaks(suite)
             if self._options.repeats is not None:
                 suite = _with_repeats(suite, self._options.repeats)
             self._suites[file] = suite
@@ -389,6 +391,8 @@ class Gating:
         self._told += [f"INCOMPLETE, not a passed gate: {line}" for line in incomplete]
         if any(test.broken for test in self._selftests.values()):
             return True
+        from harness.runs.reusing import keep_uses
+
         if self._options.accept is None:
             return bool(incomplete) and self.profile == "release"
         refused = False
@@ -402,13 +406,15 @@ class Gating:
                 overrides=self._options.overrides,
                 refusal=why,
             )
-            self._told += lines
+            self._told += [*lines, keep_uses(session, self._options.root)] if done else lines
             refused = refused or not done
         return refused
 
     def _report(self, *, write: bool) -> None:
         from harness.reporting.again import asked_again_line
+        from harness.reporting.reuse import reuse_warning
         from harness.runs.reports import Finished, build_report, write_report
+        from harness.runs.reusing import holdout_notes, holdout_use
 
         suites = [
             Finished(
@@ -416,6 +422,8 @@ class Gating:
                 settled=self._settled.get(file, []),
                 unjudged=self._unjudged.get(file, []),
                 incomplete=[*self._selected, *self._incomplete.get(file, [])],
+                notes=holdout_notes(self._sessions[file]),
+                use=holdout_use(self._sessions[file], self._options.root, note=write),
                 selftest=self._selftests.get(file),
                 early=self._stopped.get(file, {}),
             )
@@ -424,6 +432,8 @@ class Gating:
         report = build_report(suites, root=self._options.root, profile=self.profile)
         self.verdicts_json = write_report(report, self.report_folder if write else None)
         for suite in report.suites:
+            self._told += [f"{suite.name}: {note}" for note in suite.notes]
+            self._told += [reuse_warning(suite.name, suite.use)] if suite.use and suite.use.outworn else []
             self._told += [asked_again_line(f"{suite.name}/{run}", found) for run, found in suite.asked_again.items()]
         if write and self._recorder is not None and self._options.record is not None:
             self._recorder.write(self._options.record)

@@ -74,7 +74,7 @@ def _subject(session: SuiteSession, judged: JudgedClaim, tables: Mapping[str, Ou
         places = [0] * len(ids)
     planted = {}
     for name, table in tables.items() if measure.metric in METRICS else ():
-        values = outcomes_of(table, session.task, session.members(measure.slice), measure).values
+        values = outcomes_of(table, session.task, session.kept(measure.slice, judged.against), measure).values
         if (values != outcomes.values).any():
             planted[name] = values
     return Subject(

@@ -28,7 +28,16 @@ from harness.drivers.pricing import cost_usd
 from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
-from harness.reporting.model import EarlyStopped, JudgedClaim, Provenance, Report, RunReport, SelfTest, SuiteReport
+from harness.reporting.model import (
+    EarlyStopped,
+    HoldoutUse,
+    JudgedClaim,
+    Provenance,
+    Report,
+    RunReport,
+    SelfTest,
+    SuiteReport,
+)
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 from harness.runs.training_cards import trained_weights
@@ -48,6 +57,8 @@ class Finished:
     settled: Sequence[Settled]
     unjudged: Sequence[str]
     incomplete: Sequence[str]
+    notes: Sequence[str] = ()
+    use: HoldoutUse | None = None
     selftest: SelfTest | None = None
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
@@ -164,6 +175,8 @@ def _suite(finished: Finished) -> SuiteReport:
         baseline=session.baseline,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
+        notes=finished.notes,
+        use=finished.use,
         selftest=finished.selftest,
         asked_again=session.asked_again,
         trained=trained_weights((name, session.adapter(name)) for name in runs),

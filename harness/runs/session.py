@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -53,6 +53,7 @@ from harness.reporting.model import AskedAgain
 from harness.runs.moved import Comparing
 from harness.runs.proving import Proving
 from harness.runs.spent import stopped
+from harness.runs.under_way import UnderWay
 
 ProgressFor = Callable[[str, int, Account], AbstractContextManager[Progress]]
 StoreFor = Callable[[str], AbstractContextManager[Store]]
@@ -75,33 +76,6 @@ class Drivers:
         if adapter.file not in self._identities:
             self._identities[adapter.file] = self.get(adapter).identity()
         return self._identities[adapter.file]
-
-
-class _UnderWay:
-    """Passes cases on and holds those, inputs read, whose replies are still to come: only they are in memory whole."""
-
-    def __init__(self, cases: Iterable[Case], repeats: int) -> None:
-        self._cases = cases
-        self._repeats = repeats
-        self._held: dict[str, Case] = {}
-        self._left: dict[str, int] = {}
-
-    def __iter__(self) -> Iterator[Case]:
-        for case in self._cases:
-            held = replace(case, inputs=dict(case.inputs))
-            self._held[case.id], self._left[case.id] = held, self._repeats
-            yield held
-
-    def __getitem__(self, case_id: str) -> Case:
-        return self._held[case_id]
-
-    def done(self, request: Request) -> Case:
-        """The case that a reply is about; it is let go with its last reply."""
-        case = self._held[request.case_id]
-        self._left[case.id] -= 1
-        if not self._left[case.id]:
-            del self._held[case.id], self._left[case.id]
-        return case
 
 
 class SuiteSession:
@@ -135,6 +109,7 @@ class SuiteSession:
         self._flipped: dict[Measure, list[float]] = {}
         self.broken: dict[str, str] = {}
         self._members: dict[str | None, NDArray[np.bool_]] = {}
+        self._known: dict[str, NDArray[np.bool_]] = {}
         self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
         self._states: dict[str, RunState] = {}
@@ -158,13 +133,33 @@ class SuiteSession:
 
     @property
     def holdout_digest(self) -> str:
-        return self._holdout.digest
+        return self._holdout.lock.digest
+
+    @property
+    def earlier_holdouts(self) -> tuple[str, ...]:
+        """The digests of the holdouts that this one came from."""
+        return self._holdout.lock.earlier
+
+    @property
+    def outdated_lock(self) -> str:
+        """What the lock of the holdout does not cover, and how to renew it; "" where it covers all."""
+        return self._holdout.lock.outdated
 
     def members(self, part: str | None) -> NDArray[np.bool_]:
         """Which cases belong to a slice, by its name, or to the natural holdout for None."""
         if part not in self._members:
             self._members[part] = members(self.cases, self.task.slice(part) if part else None)
         return self._members[part]
+
+    def kept(self, part: str | None, against: str | None = None) -> NDArray[np.bool_]:
+        """`members`; of accepted predictions, and of what is compared `against` them, those that they know."""
+        if against is None or against not in self._known:
+            return self.members(part)
+        return self.members(part) & self._known[against]
+
+    def known(self, run: str) -> NDArray[np.bool_]:
+        """The cases that a run was asked: all, but for accepted predictions of a holdout that was extended since."""
+        return self._known[run] if run in self._known else np.ones(len(self.cases), dtype=np.bool_)
 
     @cached_property
     def schema(self) -> AnswerSchema:
@@ -258,9 +253,11 @@ class SuiteSession:
                 raise DeclarationError([problem]) from error
         return Scorer(self.task, parse_mode=strategy.parse, validator=validator, review_below=strategy.review_below)
 
-    def set_accepted(self, run: str, table: OutcomeTable) -> None:
-        """The outcomes that measures of the run BASELINE or ANCHOR are computed from."""
+    def set_accepted(self, run: str, table: OutcomeTable, known: NDArray[np.bool_] | None = None) -> None:
+        """The outcomes of the run BASELINE or ANCHOR; `known` are the cases that it knows, None if it knows all."""
         self._tables[run] = table
+        if known is not None:
+            self._known[run] = known
 
     @property
     def baseline(self) -> OutcomeTable | None:
@@ -287,7 +284,7 @@ class SuiteSession:
         """
         self.open(run)
         strategy, scorer, builder = self.strategy(run), self.scorer(run), self._builders[run]
-        under_way = _UnderWay(cases, strategy.repeats)
+        under_way = UnderWay(cases, strategy.repeats)
         comparing = self._comparing_with(run)
 
         def sink(request: Request, reply: Response | Failure) -> None:
@@ -353,7 +350,7 @@ class SuiteSession:
         with self._opened(run) as store:
             return len(wanted) - len(store.get(wanted))
 
-    def _comparing_sink(self, run: str, comparing: Comparing | None, cases: _UnderWay, sink: Sink) -> Sink:
+    def _comparing_sink(self, run: str, comparing: Comparing | None, cases: UnderWay, sink: Sink) -> Sink:
         """`sink`, which also tells `comparing` of each reply, where the run is asked again."""
         fresh = self._fresh
         if comparing is None or fresh is None:
@@ -379,7 +376,7 @@ class SuiteSession:
         """The values of a measure; runs what it needs."""
         if measure.metric == "flip_rate":
             return self._flips(measure)
-        return outcomes_of(self.table(measure.run), self.task, self.members(measure.slice), measure)
+        return outcomes_of(self.table(measure.run), self.task, self.kept(measure.slice, measure.run), measure)
 
     def size(self, measure: Measure) -> int:
         """How many cases a measure is over, known without asking a model."""
@@ -412,7 +409,7 @@ class SuiteSession:
     def judge(self, run: str, cases: Sequence[Case]) -> list[list[Outcome]]:
         """How a run does on labelled cases outside the holdout: per repeat the outcomes, in the order of the cases."""
         strategy, scorer = self.strategy(run), self.scorer(run)
-        under_way, row = _UnderWay(cases, strategy.repeats), {case.id: i for i, case in enumerate(cases)}
+        under_way, row = UnderWay(cases, strategy.repeats), {case.id: i for i, case in enumerate(cases)}
         found: dict[tuple[int, int], Outcome] = {}
 
         def sink(request: Request, reply: Response | Failure) -> None:

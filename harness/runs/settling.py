@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from harness.core import gate
 from harness.core.errors import ClaimError
 from harness.core.gate import Claim, Verdict
-from harness.core.outcomes import Outcomes
+from harness.core.outcomes import Outcomes, restricted
 from harness.core.records import Measure
 from harness.runs.declared import DeclaredClaim
 
@@ -31,15 +31,21 @@ def core_claim(
     largest_cost: Callable[[Measure], float],
     identical: Callable[[DeclaredClaim], bool],
 ) -> Claim:
-    """What a test declared, as the gate's core takes it, with the outcomes that are known."""
+    """What a test declared, as the gate's core takes it, with the outcomes that are known.
+
+    A paired claim is about the cases that the accepted predictions know: all, unless the holdout was extended since.
+    """
     values = outcomes(claim.measure)
+    accepted = None if claim.baseline is None else outcomes(claim.baseline)
+    if accepted is not None:
+        values = restricted(values, accepted.case_ids)
     name = claim.title
     if claim.kind == "never":
         return gate.never(values, assure=claim.assure, role=claim.role, alpha=claim.alpha, name=name)
     if claim.bound is None:
         raise ClaimError(f"{claim.test}: {name} has no bound")
-    if claim.kind == "no_worse" and claim.baseline is not None:
-        accepted, same = outcomes(claim.baseline), identical(claim)
+    if claim.kind == "no_worse" and accepted is not None:
+        same = identical(claim)
         if claim.measure.metric == "cost":
             return gate.cost_no_worse(
                 values,

@@ -17,13 +17,12 @@ from harness.drivers.causal_model import files_digest
 from harness.drivers.encoder_model import locate, verified_digest
 from harness.fixtures_io.declarations import read_declaration, shown, suggestion
 from harness.fixtures_io.example_locks import locked_examples
-from harness.fixtures_io.suites import SUITE_FILE, FixtureMissing, Project, Suite, load_adapter, load_suite
+from harness.fixtures_io.suites import SUITE_FILE, SUITES, FixtureMissing, Project, Suite, load_adapter, load_suite
 from harness.fixtures_io.tasks import Fixture, load_fixture
 from harness.reporting.progress import ProgressLine, Screen
 from harness.training.causal_lora import CausalHyperparameters, train_causal
 from harness.training.encoder_lora import Hyperparameters, train_encoder
 
-SUITES = "suites"
 _SHOWN = 5
 Say = Callable[[str], None]
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.copies import fingerprint
 from harness.core.digests import digest
+from harness.core.folding import fingerprint
 from harness.core.lazy import installed_version
 from harness.core.prompting import inputs_text
 from harness.core.records import Case

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.copies import NEAR, SHINGLE, Copy, fingerprint, folded, near_copies
+from harness.core.copies import NEAR, SHINGLE, Copy, near_copies
+from harness.core.folding import fingerprint, folded
 
 TEXT = "the card was charged twice and nobody at the desk could tell me why it had been sent back"
 WORDS = TEXT.split()

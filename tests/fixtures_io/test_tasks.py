@@ -1,6 +1,7 @@
 """task.yaml → Task: what is declared arrives, and labels, fields and files that do not exist are named."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -266,7 +267,7 @@ def test_a_guide_that_is_no_text_is_named(folder, problems):
 
 
 def freeze(fixture):
-    write_lock(fixture.lock_path, make_lock(fixture.unverified_holdout(), fixture.task.schema))
+    write_lock(fixture.lock_path, make_lock(fixture.unverified_holdout(), fixture.parts))
 
 
 def test_a_holdout_is_given_only_while_it_is_the_frozen_one(folder, edit):
@@ -284,8 +285,33 @@ def test_a_holdout_is_given_only_while_it_is_the_frozen_one(folder, edit):
 def test_a_changed_schema_breaks_the_lock_too(folder, edit):
     freeze(load_fixture(folder))
     edit("fixtures/tickets/schema.json", '"data_loss"', '"data_loss", "login"')
-    with pytest.raises(FixtureError, match="the schema of fixtures/tickets is not the frozen one"):
+    with pytest.raises(FixtureError, match="fixtures/tickets/schema.json: schema changed"):
         load_fixture(folder).holdout()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("guide.md", "what is written", "what is meant", "fixtures/tickets/guide.md: guide changed"),
+        ("task.yaml", "missed: 50", "missed: 51", "fixtures/tickets/task.yaml: costs changed"),
+        ("task.yaml", "costly: {at_least: 20}", "costly: {at_least: 30}", "task.yaml: costs changed"),
+        ("task.yaml", "tag: imminent}", "tag: imminent, critical: true}", "task.yaml: slices changed"),
+        ("task.yaml", "[category, priority, escalate]", "[category, priority]", "task.yaml: decision_fields changed"),
+        ("task.yaml", "costly:", "compare: {priority: normalized}\ncostly:", "task.yaml: compare changed"),
+    ],
+)
+def test_what_the_cases_mean_is_frozen_too(folder, edit, file, old, new, told):
+    freeze(load_fixture(folder))
+    edit(f"fixtures/tickets/{file}", old, new)
+    with pytest.raises(FixtureError, match=re.escape(told)):
+        load_fixture(folder).holdout()
+
+
+def test_what_no_verdict_depends_on_is_not_frozen(folder, edit):
+    freeze(load_fixture(folder))
+    edit(TASK, "attribution: made up for tests", "attribution: another\n# a remark")
+    edit(TASK, "invalid: 25", "invalid:    25")
+    assert len(load_fixture(folder).holdout()) == 2
 
 
 def test_the_pool_is_read_from_its_own_file_and_needs_no_lock(folder, edit):

@@ -263,6 +263,7 @@ def test_a_new_policy_is_applied_to_accepted_predictions(accepted):
     calls = accepted.calls
     task = accepted.root / "fixtures/fruit/task.yaml"
     task.write_text(task.read_text().replace("default: 4", "default: 7"))
+    accepted.freeze()
     accepted.run()
     assert accepted.calls == calls
     (claim,) = accepted.claims

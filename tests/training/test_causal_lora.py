@@ -6,8 +6,8 @@ import re
 import pytest
 from support.tiny_llama import tiny_llama
 
-from harness.core.copies import fingerprint
 from harness.core.errors import TrainingError
+from harness.core.folding import fingerprint
 from harness.core.prompting import make_prompt
 from harness.core.records import Case
 from harness.core.schemas import AnswerSchema

@@ -7,8 +7,8 @@ import re
 import pytest
 from support.embedded import MODEL, SHA256, driver, request
 
-from harness.core.copies import fingerprint
 from harness.core.errors import TrainingError
+from harness.core.folding import fingerprint
 from harness.core.records import Case, Response
 from harness.core.schemas import AnswerSchema
 from harness.drivers.encoder_model import locate
