@@ -35,7 +35,7 @@ FORMS = {
     ),
     "IT": _Form(
         module="stdnum.it.codicefiscale",
-        pattern=r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPR-T][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3}[A-Z]",
+        pattern=r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPR-T][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3} ?[A-Z]",
     ),
     "NL": _Form(module="stdnum.nl.bsn", pattern=r"\d{3}[. ]?\d{3}[. ]?\d{3}|\d{4}[. ]\d\d[. ]\d{3}", named=True),
     "NO": _Form(module="stdnum.no.fodselsnummer", pattern=r"\d{6}[- ]?\d{5}"),
