@@ -23,10 +23,18 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @cache
 def _ftfy() -> tuple[Any, Any]:
-    """ftfy, and what it mends: wrong decoding and control characters, but no quotes, widths, ligatures or entities."""
+    """ftfy, and what it mends: wrong decoding and control characters, but no quotes, widths, ligatures or entities.
+
+    A line that has right and broken letters ("Jürgen arrives as JÃ¼rgen") speaks of them: it stays.
+    """
     library = need("ftfy", extra="prepare")
+    # `explain` stays on: without it ftfy 6.3 decodes with its own settings.
     config = library.TextFixerConfig(
-        unescape_html=False, uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, explain=False
+        unescape_html=False,
+        uncurl_quotes=False,
+        fix_character_width=False,
+        fix_latin_ligatures=False,
+        decode_inconsistent_utf8=False,
     )
     return library, config
 

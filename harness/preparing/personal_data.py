@@ -44,11 +44,11 @@ class Span:
 _Found = Iterator[tuple[int, int, str]]
 
 _ENDINGS_OF_FILES = r"(?:png|jpe?g|gif|svg|webp|pdf|css|js|ts|py|html?|txt|json|ya?ml|zip|exe|dll|md|csv|docx?|xlsx?)\b"
-_LOCAL = r"(?<![\w.+'%&|-])[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?|(?<![\w.+'%&|-])_[\w.+-]{1,62}"
+_LOCAL = r"(?<![\w.+%&|-])[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?|(?<![\w.+'%&|-])_[\w.+-]{1,62}"
 _LOCAL_NO_WORD = r"(?<![\w.+'%&|-])[^\W_][\w+-]{0,40}[._\d][\w.+-]{0,40}"
 """For "first.last @example.com"; "follow @example.com" names no address."""
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_TOP = rf"(?!{_ENDINGS_OF_FILES})[^\W\d_]{{2,24}}(?![\w-]|\.[\w-]*@)"
+_TOP = rf"(?!{_ENDINGS_OF_FILES})[^\W\d_]{{2,24}}(?!\w|\.[\w-]*@)"
 _SPOKEN_TOP = "(?:com|org|net|info|edu|gov|biz|io|eu|co|us|uk|ie|ca|au|de|at|ch|fr|es|it|nl|be|pl|se|no|dk|fi|pt|br)"
 """Other words follow "at … dot …" too."""
 _DOT = r"(?:\s?[\[({]\s?(?:dot|punkt|point)\s?[\])}]\s?)"
@@ -61,6 +61,9 @@ _EMAIL = re.compile(
     re.IGNORECASE,
 )
 _AT = re.compile(r"\s?(?:[\[({]\s?(?:at|ät|@)\s?[\])}]|\s(?:at|ät|arobase)\s|[@＠])\s?", re.IGNORECASE)
+_SPOKEN = re.compile(
+    r"[\[({]\s?(?:at|ät)\s?[\])}]|\s(?:at|ät|arobase)\s.{1,60}?(?:dot|punkt|point|punto|punt)\b", re.IGNORECASE
+)
 _ANY_DOT = re.compile(rf"{_DOT}|{_SPOKEN_DOT}", re.IGNORECASE)
 
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[ ]?[0-9]{2}(?:[ \u00a0.-]{0,2}[A-Z0-9]){11,30}", re.IGNORECASE | re.ASCII)
@@ -123,7 +126,7 @@ def _urls(text: str) -> _Found:
 
 
 def _emails(text: str) -> _Found:
-    if _AT.search(text):
+    if "@" in text or "＠" in text or _SPOKEN.search(text):
         for found in _EMAIL.finditer(text):
             plain = _ANY_DOT.sub(".", _AT.sub("@", found[0], count=1))
             yield found.start(), found.end(), plain.casefold()

@@ -16,7 +16,7 @@ _GAP = r"[ \u00a0\u202f().\-–/]{0,4}"
 _RUN = re.compile(rf"\+?\(?\d(?:{_GAP}\d){{6,}}")
 _BESIDE = 20
 _DATE = re.compile(
-    r"[0-3]?\d[./-][0-3]?\d[./-](?:(?:19|20)\d\d|\d\d)(?![\d./-])|(?:19|20)\d\d[./-]?[01]?\d[./-]?[0-3]?\d(?!\d)"
+    r"[0-3]?\d[ ./-][0-3]?\d(?:[ ./-](?:19|20)\d\d|[./-]\d\d)(?![\d./-])|(?:19|20)\d\d[./-]?[01]?\d[./-]?[0-3]?\d(?!\d)"
 )
 _NATIONAL = re.compile(r"0\d{9,11}\Z|\(?0\d+(?:[^\d]+\d+){1,4}\Z")
 """With the 0 that stands before an area: ten digits or more in one, or up to five groups."""
@@ -43,16 +43,36 @@ def find_phones(text: str, *, regions: Sequence[str] = REGIONS) -> Iterator[tupl
         return
     library = need("phonenumbers", extra="prepare")
     for run in runs:
-        start = max(0, run.start() - _BESIDE)
-        window = text[start : run.end() + _BESIDE]
-        for match in library.PhoneNumberMatcher(window, None, leniency=library.Leniency.POSSIBLE):
-            yield start + match.start, start + match.end, _value(library, match)
-        for region in regions:
-            for match in library.PhoneNumberMatcher(window, region):
-                at, end = start + match.start, start + match.end
-                at += match.raw_string.startswith("(") and ")" not in match.raw_string
-                if _is_phone(text, at, end) or (_may_be(text, at, end) and _grouped(library, match, region)):
-                    yield at, end, _value(library, match)
+        if _worth_a_look(text, run):
+            yield from _in_run(text, run, regions, library)
+
+
+def _worth_a_look(text: str, run: re.Match[str]) -> bool:
+    """Whether to look at a run of digits in every region; most numbers are no phones for any."""
+    if _DATE.fullmatch(run[0]):
+        return False
+    start, end = run.span()
+    return not run[0].isdigit() or run[0].startswith("0") or names_a_phone(text, start, end)
+
+
+def _in_run(text: str, run: re.Match[str], regions: Sequence[str], library: Any) -> Iterator[tuple[int, int, str]]:
+    start = max(0, run.start() - _BESIDE)
+    window = text[start : run.end() + _BESIDE]
+    reached = 0
+    for match in library.PhoneNumberMatcher(window, None, leniency=library.Leniency.POSSIBLE):
+        yield start + match.start, start + match.end, _value(library, match)
+        reached = start + match.end
+    for region in regions:
+        # The first region that has a number as long as the run is as good as any.
+        if reached >= run.end():
+            return
+        for match in library.PhoneNumberMatcher(window, region):
+            at, end = start + match.start, start + match.end
+            at += match.raw_string.startswith("(") and ")" not in match.raw_string
+            if _is_phone(text, at, end) or (_may_be(text, at, end) and _grouped(library, match, region)):
+                yield at, end, _value(library, match)
+                if at <= run.start() + 1:
+                    reached = max(reached, end)
 
 
 def _value(library: Any, match: Any) -> str:
