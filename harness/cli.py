@@ -56,6 +56,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("adapter", type=Path, metavar="ADAPTER.YAML", help="an adapter with `lora` and `training`")
     train.set_defaults(command=_train)
 
+    fragility = commands.add_parser(
+        "fragility", help="how far a few-shot strategy's answers move when its examples are dropped or reordered"
+    )
+    fragility.add_argument("strategy", metavar="SUITE/STRATEGY", help="a strategy with examples: mine/few_shot")
+    fragility.add_argument("--cases", type=int, default=100, metavar="N", help="pool cases to ask (default: 100)")
+    fragility.add_argument(
+        "--permutations", type=int, default=10, metavar="M", help="other orders of the examples (default: 10)"
+    )
+    fragility.add_argument("--seed", type=int, default=0, help="chooses cases and orders (default: 0)")
+    fragility.add_argument("--out", type=Path, metavar="FILE.MD", help="write the whole report there")
+    fragility.set_defaults(command=_fragility)
+
     _ledger_parsers(commands.add_parser("ledger", help="look into the stored answers, move or remove them"))
 
     merge = commands.add_parser("merge", help="join the ledgers of shards, and judge what they hold together")
@@ -174,6 +186,21 @@ def _train(options: argparse.Namespace) -> None:
 
     for line in train(options.adapter.resolve()):
         print(line)
+
+
+def _fragility(options: argparse.Namespace) -> None:
+    from harness.runs.fragility import measure_fragility
+
+    _print(
+        measure_fragility(
+            options.strategy,
+            root=Path.cwd(),
+            cases=options.cases,
+            orders=options.permutations,
+            seed=options.seed,
+            out=options.out,
+        )
+    )
 
 
 def _schema(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Claim:
     `bound` is the floor, the ceiling or the margin (0 for `never`). `alpha` is the one-sided error that a PASS may
     have, `alpha_fail` that of a FAIL, before it is shared with the other blocking claims. `baseline` is there for
     paired kinds, `cost_max` for costs, `quantile` for latencies, `assure` for `never`. `identical`: nothing that
-    determines the answers changed.
+    determines the answers changed. `shares`: each value is a share from 0 to 1, not the end of one answer.
     """
 
     kind: Kind
@@ -36,6 +36,7 @@ class Claim:
     quantile: float | None = None
     assure: float | None = None
     identical: bool = False
+    shares: bool = False
 
     @property
     def blocks(self) -> bool:
@@ -51,14 +52,19 @@ def at_least(
     alpha: float = 0.05,
     alpha_fail: float | None = None,
     name: str | None = None,
+    shares: bool = False,
 ) -> Claim:
     """The rate of ones is at least `floor`: accuracy, format validity.
 
-    `floor` in [0, 1]; `role` is gate, guard or report; `alpha` and `alpha_fail` (default: alpha) in (0, 0.5]. Raises
-    ClaimError for values other than 0 and 1, arguments outside these ranges, or a gate's floor that even a perfect
-    answer to this many cases could not show.
+    `floor` in [0, 1]; `role` is gate, guard or report; `alpha` and `alpha_fail` (default: alpha) in (0, 0.5]. With
+    `shares` the mean of shares between 0 and 1, one per case: pass^k. Raises ClaimError for values other than 0 and 1
+    (or outside [0, 1]), arguments outside these ranges, or a gate's floor that even a perfect answer to this many cases
+    could not show.
     """
-    return _rate_claim(Kind.AT_LEAST, outcomes, floor, role, alpha, alpha_fail, name)
+    if not shares:
+        return _rate_claim(Kind.AT_LEAST, outcomes, floor, role, alpha, alpha_fail, name)
+    _require_shares(outcomes, Kind.AT_LEAST)
+    return replace(_claim(Kind.AT_LEAST, outcomes, floor, role, alpha, alpha_fail, name), shares=True)
 
 
 def at_most(
@@ -273,6 +279,12 @@ def _require_zeros_and_ones(outcomes: Outcomes, kind: Kind) -> None:
     if not known.all():
         odd = float(values[~known][0])
         raise ClaimError(f"{kind} takes outcomes of 0 and 1 (one per answer, NaN where it is missing), got {odd!r}")
+
+
+def _require_shares(outcomes: Outcomes, kind: Kind) -> None:
+    values = outcomes.values[~np.isnan(outcomes.values)]
+    if values.size and not 0 <= values.min() <= values.max() <= 1:
+        raise ClaimError(f"{kind} takes shares between 0 and 1, got {values.min():g} to {values.max():g}")
 
 
 def _require_costs(outcomes: Outcomes, cost_max: float) -> None:

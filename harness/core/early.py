@@ -32,7 +32,7 @@ LogE = Callable[[float], tuple[float, float]]
 def has_e_process(claim: Claim) -> bool:
     """Whether a claim may be looked at after every case."""
     sides = [side for side in (claim.outcomes, claim.baseline) if side is not None]
-    plain = all(side.repeats == 1 and not side.clustered for side in sides)
+    plain = all(side.repeats == 1 and not side.clustered for side in sides) and not claim.shares
     return plain and claim.kind in (Kind.AT_LEAST, Kind.AT_MOST, Kind.NO_WORSE) and 0 < claim.bound < 1
 
 

@@ -10,6 +10,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.consistency import disagreement, pass_hat
 from harness.core.errors import ClaimError
 from harness.core.outcomes import Outcomes
 from harness.core.records import Answer, Case, Measure, Slice, Status, Task
@@ -48,10 +49,13 @@ METRICS: dict[str, Callable[[OutcomeTable, Task, Measure], Values]] = {
     "error_rate": lambda table, task, measure: _is(table, Status.ERROR),
     "review_rate": lambda table, task, measure: _is(table, Status.REVIEW),
     "latency": lambda table, task, measure: _latency(table),
+    "pass_hat": lambda table, task, measure: pass_hat(table, measure.k or 1),
+    "disagreement": lambda table, task, measure: disagreement(table),
 }
-"""Each gives one value per case and repeat; an answer that is not right for any reason counts against its metric."""
+"""Each gives one value per case and repeat; an answer that is not right for any reason counts against its metric.
+The last two are about the repeats of a case, and give one value per case."""
 
-HIGHER_IS_BETTER = frozenset({"accuracy", "field_accuracy", "format_validity"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "field_accuracy", "format_validity", "pass_hat"})
 
 
 def costly(table: OutcomeTable, task: Task) -> NDArray[np.bool_]:
@@ -75,8 +79,11 @@ def outcomes_of(table: OutcomeTable, task: Task, keep: NDArray[np.bool_], measur
     """
     if measure.metric not in METRICS:
         raise ClaimError(f"there is no metric {measure.metric!r}; there are: {', '.join(METRICS)}")
-    values = np.where(table.status == MISSING, np.nan, METRICS[measure.metric](table, task, measure))
-    return select(table, values, keep)
+    values = METRICS[measure.metric](table, task, measure)
+    missing = table.status == MISSING
+    if values.shape != missing.shape:
+        missing = missing.any(axis=1, keepdims=True)
+    return select(table, np.where(missing, np.nan, values), keep)
 
 
 def select(table: OutcomeTable, values: Values, keep: NDArray[np.bool_]) -> Outcomes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from harness.core.digests import digest
 
@@ -323,6 +323,20 @@ def read_logprobs(pairs: Iterable[tuple[str, float]] | None) -> Logprobs | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Whether a part of a strategy's treatment (weights, examples, a constraint) really reached the model.
+
+    `failed` is an error of the set-up: nothing is scored. `reported` is a finding that decides nothing. `detail` is one
+    sentence with numbers, without time or path, equal for equal inputs. `remedy` says what to do where it failed.
+    """
+
+    name: str
+    status: Literal["proved", "failed", "reported"]
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one answer ended: its status, which fields were right, its cost, and why it was invalid or failed."""
 
@@ -348,12 +362,18 @@ class Measure:
     slice: str | None = None
     field: str | None = None
     quantile: float | None = None
+    k: int | None = None
     variants: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
 
     def __str__(self) -> str:
         detail = "".join(
             f", {name}={value}"
-            for name, value in (("slice", self.slice), ("field", self.field), ("quantile", self.quantile))
+            for name, value in (
+                ("slice", self.slice),
+                ("field", self.field),
+                ("quantile", self.quantile),
+                ("k", self.k),
+            )
             if value is not None
         )
         return f"{self.metric}({self.run}{detail})"
@@ -379,3 +399,22 @@ class BatchDriver(Protocol):
     def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ProvesTreatment(Protocol):
+    """A driver that can show that a strategy's treatment reaches its model."""
+
+    def proofs(self, requests: Sequence[Request]) -> Sequence[Proof]:
+        """What a few probe requests of one strategy show. Asked once, before the strategy's own requests.
+
+        It changes no later answer. A `RemoteDriver`'s makes no call.
+        """
+
+
+@runtime_checkable
+class RendersRequests(Protocol):
+    """A driver that can show the text that its model reads."""
+
+    def rendered(self, request: Request) -> str:
+        """Everything that the model reads for this request, as one text."""

@@ -30,10 +30,12 @@ def measured(
     field: str | None = None,
     slice: str | None = None,  # noqa: A002
     quantile: float | None = None,
+    k: int | None = None,
     quote: str = "",
 ) -> str:
-    """What a measure is of: "field accuracy of team on refunds", "latency p95", the names within `quote`s."""
+    """What a measure is of: "field accuracy of team on refunds", "latency p95", "pass^3", the names within `quote`s."""
     metric = metric if quantile is None else f"{metric} p{100 * quantile:g}"
+    metric = metric if k is None else f"{metric.removesuffix('_hat')}^{k}"
     of = f" of {quote}{field}{quote}" if field else ""
     on = f" on {quote}{slice}{quote}" if slice else ""
     return f"{metric.replace('_', ' ')}{of}{on}"
@@ -171,6 +173,8 @@ def _statement(verdict: Verdict) -> list[str]:
 
 
 def _share(verdict: Verdict, right: str) -> str:
+    if verdict.claim.shares:
+        return f"{percent(known(verdict.estimate))} of {_count(verdict.n, 'case')}"
     answers = verdict.n * verdict.repeats
     unit = "" if verdict.repeats == 1 else " answers"
     return f"{round(known(verdict.estimate) * answers)} of {answers}{unit}{right} ({percent(known(verdict.estimate))})"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import DriverError
 from harness.core.prompting import answer_text, inputs_text
-from harness.core.records import Adapter, Decoding, Failure, Prompt, Request, Response, Scalar, Usage
+from harness.core.records import Adapter, Decoding, Failure, Prompt, Proof, Request, Response, Scalar, Usage
 from harness.core.schemas import AnswerSchema, label_text
 from harness.drivers.encoder_model import Encoder, file_digest, locate, read_card, verified_digest
 from harness.drivers.lazy import installed_version
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DRIVER_VERSION = "1"
+LORA_PROOF = "LoRA changes the embeddings"
 SHARPNESS = 20.0
 """Cosine similarities are multiplied by this before the softmax; it moves confidences, not unconstrained answers."""
 
@@ -87,6 +88,18 @@ class EncoderDriver:
             )
             for text_asked, (text, confidence), count in zip(texts, answers, tokens, strict=True)
         ]
+
+    def proofs(self, requests: Sequence[Request]) -> Sequence[Proof]:
+        """That LoRA weights, where there are some, change the embeddings of the probes."""
+        if self._lora is None or not requests:
+            return []
+        change = self.encoder.lora_change([inputs_text(request.inputs) for request in requests])
+        if change > 0:
+            detail = f"the embeddings of {len(requests)} probe inputs move by up to {change:.2g} with the weights"
+            return [Proof(name=LORA_PROOF, status="proved", detail=detail)]
+        detail = f"the embeddings of {len(requests)} probe inputs are the same with and without: weights did not load"
+        remedy = f"train them again with: harness train adapters/{self._name}.yaml"
+        return [Proof(name=LORA_PROOF, status="failed", detail=detail, remedy=remedy)]
 
     def close(self) -> None:
         self._encoder = None

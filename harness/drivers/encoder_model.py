@@ -144,6 +144,18 @@ class Encoder:
                 progress(len(batch))
         return np.stack([self._known[t] for t in texts]) if texts else np.zeros((0, 0), dtype=np.float32)
 
+    def lora_change(self, texts: Sequence[str]) -> float:
+        """The largest difference that the LoRA weights make to any number of the embeddings of `texts`.
+
+        Nothing is remembered of it. Raises AttributeError without LoRA weights.
+        """
+        encoded = self.tokenize(texts)
+        with self._torch.inference_mode():
+            tuned = pooled(self.model, encoded)
+            with self.model.disable_adapter():
+                plain = pooled(self.model, encoded)
+        return float((tuned - plain).abs().max())
+
     def seconds(self, text: str) -> float:
         """How long embedding `text` took when it was embedded: its share of its batch."""
         return self._seconds[text]

@@ -98,6 +98,10 @@ class OpenAIChatDriver:
             )
             return Failure(kind="bad_response", message=self._endpoint.message(sent), retryable=True)
 
+    def rendered(self, request: Request) -> str:
+        """The messages of a request, one after the other."""
+        return "\n".join(message["content"] for message in self._body(request)["messages"])
+
     async def close(self) -> None:
         if self._transport is not None:
             await self._transport.close()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.records import Response
+from harness.core.records import Proof, Response
 from harness.execution.ledger import Key, Ledger, changed_parts, paying_ledger
 
 
@@ -130,6 +130,12 @@ class WatchedLedger:
         paid, _ = self._paid[self._run]
         for key, _ in new:
             paid.add(key)
+
+    def get_proofs(self, key: Key) -> tuple[Proof, ...] | None:
+        return self._ledger.get_proofs(key)
+
+    def put_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        self._ledger.put_proofs(key, proofs)
 
     def note(self) -> None:
         """Remember the version of the run, if there is an answer in it."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from harness.core.records import Failure, Response, stored
+from harness.core.records import Failure, Proof, Response, stored
 from harness.execution.budget import UNAFFORDABLE
 from harness.execution.ledger import CHUNK, Key, Ledger
 
@@ -25,6 +25,9 @@ class FailureLog:
 
     def add_identity(self, adapter: str, identity: Mapping[str, str]) -> None:
         """The ledger needs none."""
+
+    def add_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        """They are in the ledger."""
 
     def add(self, key: Key, reply: Response | Failure) -> None:
         if isinstance(reply, Failure):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.core.records import Response
+from harness.core.records import Proof, Response
 from harness.execution.ledger import Key, Ledger, paying_ledger
 
 
@@ -50,3 +50,9 @@ class FreshStore:
         fresh = list(answers)
         self._now.update((key.digest, response) for key, response in fresh)
         self._ledger.put(fresh)
+
+    def get_proofs(self, key: Key) -> tuple[Proof, ...] | None:
+        return self._ledger.get_proofs(key)
+
+    def put_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        self._ledger.put_proofs(key, proofs)

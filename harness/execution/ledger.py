@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from harness.core.digests import digest
 from harness.core.errors import LedgerError
-from harness.core.records import Request, Response, Usage, read_logprobs
+from harness.core.records import Proof, Request, Response, Usage, read_logprobs
 
 FORMAT = 1
 CHUNK = 500
@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS predictions (
     answered_at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (key TEXT PRIMARY KEY, parts TEXT NOT NULL, failure TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proofs (key TEXT PRIMARY KEY, parts TEXT NOT NULL, proofs TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS versions (
     run TEXT NOT NULL,
     identity TEXT NOT NULL,
@@ -87,6 +88,11 @@ class Key:
     @cached_property
     def digest(self) -> str:
         return digest({name: getattr(self, name) for name in PARTS})
+
+
+def proofs_key(key: Key, holdout: str) -> Key:
+    """What the proofs of a treatment stand under: that of any of its requests, with the holdout's digest as inputs."""
+    return replace(key, inputs=holdout, repeat=0)
 
 
 def changed_parts(one: Key, other: Key) -> list[str]:
@@ -197,6 +203,19 @@ class Ledger:
         rows = [(key.digest, *_key_row(key), *_response_row(response), at) for key, response, at in answers]
         marks = ",".join("?" * len(COLUMNS.split(",")))
         self.change_many(f"INSERT OR IGNORE INTO predictions ({COLUMNS}) VALUES ({marks})", rows)
+
+    def get_proofs(self, key: Key) -> tuple[Proof, ...] | None:
+        """The proofs of the treatment with this `proofs_key`; None if none were stored."""
+        for (text,) in self.select("SELECT proofs FROM proofs WHERE key = ?", (key.digest,)):
+            return tuple(Proof(**proof) for proof in json.loads(text))
+        return None
+
+    def put_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        """Store the proofs of a treatment in place of earlier ones."""
+        self.change(
+            "INSERT OR REPLACE INTO proofs (key, parts, proofs) VALUES (?, ?, ?)",
+            (key.digest, json.dumps(asdict(key)), json.dumps([asdict(proof) for proof in proofs])),
+        )
 
     def select(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, as a stream."""

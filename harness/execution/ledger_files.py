@@ -1,7 +1,8 @@
 """A ledger as JSON lines, and what other machines' ledgers add to this one. What comes from elsewhere is not trusted.
 
-A line is an answer or a failure under its key: {"key": …, "parts": {…}, "response": {…}, "answered_at": …} or
-{"key": …, "parts": {…}, "failure": {…}}.
+A line is an answer, a failure, or the proofs of a treatment, under its key:
+{"key": …, "parts": {…}, "response": {…}, "answered_at": …}, {"key": …, "parts": {…}, "failure": {…}} or
+{"key": …, "parts": {…}, "proofs": [{…}, …]}.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import LedgerError
-from harness.core.records import LEAST_LOGPROB, Failure, Logprobs, Response, Usage
+from harness.core.records import LEAST_LOGPROB, Failure, Logprobs, Proof, Response, Usage
 from harness.execution.calls import copy_versions
 from harness.execution.failures import put_failures
 from harness.execution.ledger import CHUNK, COLUMNS, PARTS, Key, Ledger
 
 SHOWN = 10
+PROOF_STATUSES = ("proved", "failed", "reported")
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _LARGEST = 2**63 - 1
 _LATEST = 10**11
@@ -31,10 +33,10 @@ SQLITE = b"SQLite format 3\0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What one line holds. `answered_at` is in seconds since 1970, 0 for a failure."""
+    """What one line holds. `answered_at` is in seconds since 1970, 0 where nothing was answered."""
 
     key: Key
-    reply: Response | Failure
+    reply: Response | Failure | tuple[Proof, ...]
     answered_at: float = 0.0
 
 
@@ -64,7 +66,7 @@ def is_ledger(path: Path) -> bool:
 
 
 def export(ledger: Ledger, path: Path) -> int:
-    """Write all answers and failures, sorted by key, whole or not at all; returns how many."""
+    """Write all answers and failures, sorted by key, then all proofs, whole or not at all; returns how many lines."""
     count = 0
     partial = path.with_name(path.name + ".partial")
     try:
@@ -116,7 +118,10 @@ def _join(ledger: Ledger, path: Path) -> Joined:
         failures = []
         for entry in batch:
             digest, reply = entry.key.digest, entry.reply
-            if isinstance(reply, Failure):
+            if isinstance(reply, tuple):
+                if ledger.get_proofs(entry.key) is None:
+                    ledger.put_proofs(entry.key, reply)
+            elif isinstance(reply, Failure):
                 failures.append((entry.key, reply))
             elif digest in known or digest in new:
                 there = known.get(digest) or new[digest][1]
@@ -149,15 +154,19 @@ def _raw(path: Path) -> Iterator[bytes | tuple[Any, ...]]:
 
 
 def _rows(ledger: Ledger) -> Iterator[tuple[Any, ...]]:
-    """Answers, and failures that no answer has followed, in the order of their keys."""
+    """Answers, and failures that no answer has followed, in the order of their keys; then proofs likewise."""
     answers = ledger.select(f"SELECT {COLUMNS} FROM predictions ORDER BY key")
     failures = ledger.select(
         "SELECT key, parts, failure FROM failures WHERE key NOT IN (SELECT key FROM predictions) ORDER BY key"
     )
-    return heapq.merge(answers, failures, key=lambda row: str(row[0]))
+    proofs = ledger.select("SELECT key, parts, proofs, NULL FROM proofs ORDER BY key")
+    return itertools.chain(heapq.merge(answers, failures, key=lambda row: str(row[0])), proofs)
 
 
 def _line(row: tuple[Any, ...]) -> dict[str, Any]:
+    if len(row) == 4:
+        key, parts, proofs, _ = row
+        return {"key": key, "parts": json.loads(parts), "proofs": json.loads(proofs)}
     if len(row) == 3:
         key, parts, failure = row
         return {"key": key, "parts": json.loads(parts), "failure": json.loads(failure)}
@@ -180,12 +189,14 @@ def _line(row: tuple[Any, ...]) -> dict[str, Any]:
 
 def _entry(line: object) -> Entry:
     """A line, checked. Raises ValueError with what is wrong with it."""
-    line = _object(line, "the line", {"key", "parts"}, one_of={"response", "failure"}, also={"answered_at"})
+    line = _object(line, "the line", {"key", "parts"}, one_of={"response", "failure", "proofs"}, also={"answered_at"})
     key = _key(line["parts"])
     if line["key"] != key.digest:
         raise ValueError(f"the key does not fit its parts, which have the key {key.digest[:12]}…")
     if "failure" in line:
         return Entry(key=key, reply=_failure(line["failure"]))
+    if "proofs" in line:
+        return Entry(key=key, reply=_proofs(line["proofs"]))
     return Entry(
         key=key, reply=_response(line["response"]), answered_at=_number(line.get("answered_at"), "answered_at")
     )
@@ -248,6 +259,20 @@ def _failure(value: object) -> Failure:
     )
 
 
+def _proofs(value: object) -> tuple[Proof, ...]:
+    if not isinstance(value, list):
+        raise ValueError("`proofs` is no list")
+    found = []
+    for one in value:
+        values = _object(one, "an entry of `proofs`", {field.name for field in fields(Proof)})
+        for name, text in values.items():
+            _text(text, f"`{name}` of a proof")
+        if values["status"] not in PROOF_STATUSES:
+            raise ValueError(f"`status` of a proof is {values['status']!r}; expected {', '.join(PROOF_STATUSES)}")
+        found.append(Proof(**values))
+    return tuple(found)
+
+
 def _object(
     value: object,
     what: str,
@@ -266,7 +291,8 @@ def _object(
     if unknown := sorted(set(value) - names - one_of - also):
         raise ValueError(f"{what} has the unknown entry {unknown[0]!r}")
     if one_of and len(one_of & set(value)) != 1:
-        raise ValueError(f"{what} has not just one of {' and '.join(sorted(one_of))}")
+        first, *others = sorted(one_of, reverse=True)
+        raise ValueError(f"{what} has not just one of {', '.join(reversed(others))} and {first}")
     return value
 
 

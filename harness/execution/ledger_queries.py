@@ -82,6 +82,10 @@ def prune(ledger: Ledger, choice: Choice) -> int:
     where, values = choice.where()
     removed = ledger.change(f"DELETE FROM predictions WHERE {where}", values)
     ledger.change("DELETE FROM failures")
+    shared = ", ".join(f"json_extract(parts, '$.{part}')" for part in ("identity", "prompt", "settings"))
+    ledger.change(
+        f"DELETE FROM proofs WHERE ({shared}) NOT IN (SELECT DISTINCT identity, prompt, settings FROM predictions)"
+    )
     ledger.change(
         "DELETE FROM versions WHERE (identity, prompt, settings) NOT IN "
         "(SELECT DISTINCT identity, prompt, settings FROM predictions)"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import LedgerError
-from harness.core.records import Adapter, Failure, Request, Response
+from harness.core.records import Adapter, Failure, Proof, Request, Response
 from harness.execution.calls import Version, versions
 from harness.execution.failures import get_failures
 from harness.execution.ledger import Key, Ledger, changed_parts
@@ -70,6 +70,13 @@ class ReplayedLedger:
 
     def put(self, answers: Iterable[tuple[Key, Response]]) -> None:
         """Never called: a `LedgerDriver` answers nothing."""
+        raise LedgerError("a ledger that is judged as it is can't be added to")
+
+    def get_proofs(self, key: Key) -> tuple[Proof, ...] | None:
+        return self._ledger.get_proofs(key)
+
+    def put_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        """Never called: nothing is proved where no model is asked."""
         raise LedgerError("a ledger that is judged as it is can't be added to")
 
 

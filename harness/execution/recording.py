@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import LedgerError
-from harness.core.records import Adapter, Failure, Request, Response, Usage, read_logprobs, stored
+from harness.core.records import Adapter, Failure, Proof, Request, Response, Usage, read_logprobs, stored
 from harness.execution.ledger import Key, KeyMaker, changed_parts
 
 FORMAT = 1
@@ -21,6 +21,8 @@ class ReplyLog(Protocol):
 
     def add_identity(self, adapter: str, identity: Mapping[str, str]) -> None: ...
 
+    def add_proofs(self, key: Key, proofs: Sequence[Proof]) -> None: ...
+
     def add(self, key: Key, reply: Response | Failure) -> None: ...
 
 
@@ -29,17 +31,21 @@ class Recorder:
 
     def __init__(self) -> None:
         self._identities: dict[str, Mapping[str, str]] = {}
+        self._proofs: dict[str, list[dict[str, str]]] = {}
         self._replies: dict[str, tuple[Key, Response | Failure]] = {}
 
     def add_identity(self, adapter: str, identity: Mapping[str, str]) -> None:
         self._identities[adapter] = dict(identity)
+
+    def add_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        self._proofs[key.digest] = [asdict(proof) for proof in proofs]
 
     def add(self, key: Key, reply: Response | Failure) -> None:
         self._replies[key.digest] = key, reply
 
     def write(self, path: Path) -> None:
         """Write whole or not at all."""
-        rows: list[dict[str, Any]] = [{"recording": FORMAT, "identities": self._identities}]
+        rows: list[dict[str, Any]] = [{"recording": FORMAT, "identities": self._identities, "proofs": self._proofs}]
         for digest in sorted(self._replies):
             key, reply = self._replies[digest]
             rows.append({"key": asdict(key), type(reply).__name__.lower(): stored(reply)})
@@ -63,6 +69,9 @@ class Recording:
             if header["recording"] != FORMAT:
                 raise ValueError("another format")
             self.identities: dict[str, dict[str, str]] = header["identities"]
+            self.proofs = {
+                key: tuple(Proof(**proof) for proof in found) for key, found in header.get("proofs", {}).items()
+            }
             self._keys = [Key(**row["key"]) for row in rows]
             self.replies: dict[str, Response | Failure] = {
                 key.digest: _reply(row) for key, row in zip(self._keys, rows, strict=True)
@@ -90,6 +99,7 @@ class ReplayStore:
 
     def __init__(self, recording: Recording) -> None:
         self._replies = recording.replies
+        self._proofs = recording.proofs
 
     def get(self, keys: Sequence[Key]) -> dict[str, Response]:
         found = {key.digest: self._replies.get(key.digest) for key in keys}
@@ -97,6 +107,13 @@ class ReplayStore:
 
     def put(self, answers: object) -> None:
         """Never called: a `ReplayDriver` answers nothing."""
+        raise LedgerError("a recording can't be added to")
+
+    def get_proofs(self, key: Key) -> tuple[Proof, ...] | None:
+        return self._proofs.get(key.digest)
+
+    def put_proofs(self, key: Key, proofs: Sequence[Proof]) -> None:
+        """Never called: nothing is proved where no model is asked."""
         raise LedgerError("a recording can't be added to")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Protocol, cast
 
-from harness.core.records import BatchDriver, Failure, Limits, RemoteDriver, Request, Response
+from harness.core.records import BatchDriver, Failure, Limits, Proof, RemoteDriver, Request, Response
 from harness.execution.budget import RunBudget, refusal, unlimited
 from harness.execution.ledger import Key, KeyMaker
 from harness.execution.remote import Finish, Remote
@@ -33,6 +33,10 @@ class Store(Protocol):
     def get(self, keys: Sequence[Key]) -> dict[str, Response]: ...
 
     def put(self, answers: Iterable[tuple[Key, Response]]) -> None: ...
+
+    def get_proofs(self, key: Key) -> tuple[Proof, ...] | None: ...
+
+    def put_proofs(self, key: Key, proofs: Sequence[Proof]) -> None: ...
 
 
 Sink = Callable[[Request, Response | Failure], None]

@@ -88,6 +88,6 @@ def read_baseline(path: Path) -> Baseline | None:
 
 
 def _completed(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim with all that is stored now: older headers know no anchor, quantile or assurance, and one alpha."""
+    """A claim with all that is stored now: older headers know no anchor, quantile, k or assurance, and one alpha."""
     against = BASELINE if claim["kind"] == "no_worse" else None
-    return {"against": against, "alpha_fail": claim["alpha"], "quantile": None, "assure": None, **claim}
+    return {"against": against, "alpha_fail": claim["alpha"], "quantile": None, "k": None, "assure": None, **claim}

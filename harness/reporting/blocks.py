@@ -19,5 +19,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def subject(claim: JudgedClaim) -> str:
     """What a claim is about: "accuracy on `refunds`", "accuracy since the anchor"."""
     measure = claim.measure
-    name = measured(measure.metric, field=measure.field, slice=measure.slice, quantile=measure.quantile, quote="`")
+    name = measured(
+        measure.metric, field=measure.field, slice=measure.slice, quantile=measure.quantile, k=measure.k, quote="`"
+    )
     return name if claim.against is None else f"{name} since the {claim.against}"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from harness.core.metrics import costly
+from harness.core.consistency import consistency
+from harness.core.metrics import costly, members
 from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
-from harness.reporting.model import JudgedClaim, Report, SuiteReport
+from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 
 FORMAT = 1
 
@@ -28,7 +29,13 @@ def verdicts_json(report: Report) -> str:
             "schema": suite.schema_digest,
             "scoring": suite.scoring_version,
             "runs": {
-                name: {"stage": str(run.strategy.stage), "digest": run.digest, "missing": run.table.missing}
+                name: {
+                    "stage": str(run.strategy.stage),
+                    "digest": run.digest,
+                    "missing": run.table.missing,
+                    "consistency": _consistency(suite, run),
+                    "proofs": None if run.proofs is None else {proof.name: proof.status for proof in run.proofs},
+                }
                 for name, run in suite.runs.items()
             },
             "broken": dict(suite.broken),
@@ -42,9 +49,16 @@ def verdicts_json(report: Report) -> str:
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _consistency(suite: SuiteReport, run: RunReport) -> dict[str, Any] | None:
+    """pass^k for k = 1 and on, and the share of cases whose answers differ, over the natural holdout."""
+    found = consistency(run.table, members(suite.cases, None))
+    return None if found is None else asdict(found)
+
+
 def _claim(claim: JudgedClaim) -> dict[str, Any]:
     measure = claim.measure
-    details = {name: value for name in ("slice", "field", "quantile") if (value := getattr(measure, name)) is not None}
+    named = ("slice", "field", "quantile", "k")
+    details = {name: value for name in named if (value := getattr(measure, name)) is not None}
     numbers = {f.name: _plain(getattr(claim.verdict, f.name)) for f in fields(claim.verdict) if f.name != "claim"}
     return {
         "test": claim.test,

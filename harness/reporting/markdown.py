@@ -20,9 +20,11 @@ from harness.reporting.again import asked_again_section
 from harness.reporting.blocks import subject, table
 from harness.reporting.budgets import what_cases_can_tell
 from harness.reporting.changes import changes
+from harness.reporting.consistency import consistency_section
 from harness.reporting.early import early_markdown
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.proofs import proofs_section
 from harness.reporting.selftest import selftest_markdown
 
 CONFIDENCE = 0.95
@@ -97,6 +99,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     yield from early_markdown(suite.runs)
     yield from _fields(suite, natural)
     yield from _unusable(suite)
+    yield from consistency_section(suite.runs, natural)
     yield from _slices(suite)
     claims = [c for c in suite.claims if suite.runs[c.measure.run].strategy.stage is not Stage.REFERENCE]
     yield from _claims(suite, claims)
@@ -108,6 +111,7 @@ def _suite(suite: SuiteReport) -> Iterator[str]:
     shown = _most_important(suite)
     yield from _confusions(suite, shown, natural)
     yield from _worst(suite, shown)
+    yield from proofs_section(suite.runs)
     yield from _digests(suite)
 
 

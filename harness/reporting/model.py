@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
-from harness.core.records import Answer, Case, Measure, Strategy, Task
+from harness.core.records import Answer, Case, Measure, Proof, Strategy, Task
 from harness.core.tables import OutcomeTable
 
 Provider = tuple[str, str]
@@ -98,7 +98,10 @@ class EarlyStopped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known."""
+    """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known.
+
+    `proofs` say that its treatment reached the model; None where stored answers came without proofs.
+    """
 
     strategy: Strategy
     driver: str
@@ -109,6 +112,7 @@ class RunReport:
     usd_per_1000: float | None
     example_count: int = 0
     early: EarlyStopped | None = None
+    proofs: Sequence[Proof] | None = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

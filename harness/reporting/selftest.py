@@ -58,7 +58,7 @@ def selftest_lines(suite: str, test: SelfTest) -> list[str]:
 def claim_words(judged: JudgedClaim) -> str:
     """A claim in a few words: "accuracy on rare ≥ 0.8", "accuracy, loss < 0.05"."""
     measure, claim = judged.measure, judged.verdict.claim
-    where = measured(measure.metric, field=measure.field, slice=measure.slice, quantile=measure.quantile)
+    where = measured(measure.metric, field=measure.field, slice=measure.slice, quantile=measure.quantile, k=measure.k)
     match claim.kind:
         case Kind.NEVER:
             return f"no {where}"

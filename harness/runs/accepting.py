@@ -16,7 +16,7 @@ from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 
 _STRENGTH = {"report": 0, "guard": 1, "gate": 2}
-_SUBJECT = ("kind", "metric", "slice", "field", "quantile", "against")
+_SUBJECT = ("kind", "metric", "slice", "field", "quantile", "k", "against")
 _UNUSABLE = Failure(kind="accepted", message="no usable answer in the baseline")
 
 
@@ -67,6 +67,7 @@ def claim_row(claim: DeclaredClaim) -> dict[str, Any]:
         "slice": claim.measure.slice,
         "field": claim.measure.field,
         "quantile": claim.measure.quantile,
+        "k": claim.measure.k,
         "against": claim.against,
         "bound": claim.bound,
         "role": claim.role,
@@ -83,6 +84,7 @@ def missing_claims(accepted: Sequence[Mapping[str, Any]], declared: Sequence[Dec
         same = [new for new in now if all(new[k] == old[k] for k in _SUBJECT)]
         title = f"{old['kind']} {old['metric']}" + (f" on {old['slice']}" if old["slice"] else "")
         title += f" p{100 * old['quantile']:g}" if old["quantile"] is not None else ""
+        title += f" k={old['k']}" if old["k"] is not None else ""
         title += " against the anchor" if old["against"] == ANCHOR else ""
         if not same:
             yield f"{title}: accepted, and not made now"

@@ -8,6 +8,8 @@ from harness.core.errors import ClaimError
 from harness.core.records import ANCHOR, BASELINE, Measure
 
 ROLES = ("gate", "guard", "report")
+_KINDS = {"pass_hat": ("at_least",), "disagreement": ("at_most", "never")}
+"""The kinds of claim that a measure of consistency can be part of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,10 @@ class DeclaredClaim:
                 raise ClaimError(f"{name} is {value}; expected a number between 0 and 0.5")
         if self.measure.metric == "latency" and self.kind != "at_most":
             raise ClaimError(f"{self.measure} can only be claimed as gate.at_most(…, seconds), not as {self.kind}")
+        kinds = _KINDS.get(self.measure.metric)
+        if kinds and self.kind not in kinds:
+            expected = " or ".join(f"gate.{kind}" for kind in kinds)
+            raise ClaimError(f"{self.measure} can only be claimed with {expected}, not with gate.{self.kind}")
         if self.measure.run in (BASELINE, ANCHOR):
             raise ClaimError(
                 f"a claim can't be about {self.measure}: `{self.measure.run}` is what `run` is compared with, as the "

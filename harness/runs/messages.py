@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
+from harness.core.consistency import disagreement
 from harness.core.gate import Verdict
 from harness.core.metrics import dearest_errors
 from harness.core.prompting import inputs_text
-from harness.core.records import ANCHOR, Scalar, Status
+from harness.core.records import ANCHOR, Answer, Scalar, Status
 from harness.core.schemas import label_text
 from harness.core.tables import STATUSES, OutcomeTable
 from harness.core.wording import budget, details, flipped, measured, seconds, sentence, wrapped
@@ -26,7 +30,7 @@ WIDTH = 92
 def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdict) -> str:
     """The message of a test whose claim blocks: the statement, the flipped or worst cases, and two lines of numbers."""
     measure = claim.measure
-    subject = measured(measure.metric, field=measure.field, quantile=measure.quantile)
+    subject = measured(measure.metric, field=measure.field, quantile=measure.quantile, k=measure.k)
     where = f" on slice {measure.slice}" if measure.slice else ""
     where += " against the anchor" if claim.against == ANCHOR else ""
     lines = [f"{verdict.status}: {measure.run}, {subject}{where}", *_wrapped(sentence(verdict, subject=subject))]
@@ -34,6 +38,8 @@ def failure_message(session: SuiteSession, claim: DeclaredClaim, verdict: Verdic
         lines += _lost_cases(session, measure.run, claim.against, verdict)
     elif measure.metric == "latency":
         lines += _slowest_cases(session, measure.run, measure.slice)
+    elif measure.metric == "disagreement":
+        lines += _differing_cases(session, measure.run, measure.slice)
     elif measure.metric != "flip_rate":
         lines += _worst_cases(session, measure.run, measure.slice)
     stands = budget(verdict)
@@ -68,6 +74,23 @@ def _slowest_cases(session: SuiteSession, run: str, slice_name: str | None) -> l
     longest = np.nan_to_num(latency, nan=-1.0).max(axis=1)
     rows = sorted((row for row in np.flatnonzero(keep).tolist() if longest[row] >= 0), key=lambda row: -longest[row])
     return ["", "slowest answers:", *(f"  {session.cases[row].id}: {seconds(longest[row])}" for row in rows[:SHOWN])]
+
+
+def _differing_cases(session: SuiteSession, run: str, slice_name: str | None) -> list[str]:
+    """The cases whose answers differ most often, with how often each was given."""
+    table, fields = session.table(run), session.task.decision_fields
+    rows = np.flatnonzero((disagreement(table)[:, 0] > 0) & session.members(slice_name)).tolist()
+    given = {row: Counter(_decision(answer, fields) for answer in table.answers[row]) for row in rows}
+    rows.sort(key=lambda row: (given[row].most_common(1)[0][1], table.case_ids[row]))
+    lines = ["", f"answers differ in {len(rows)} cases, most often in:"] if rows else []
+    for row in rows[:SHOWN]:
+        counts = ", ".join(f"{n} × {words}" for words, n in sorted(given[row].items(), key=lambda g: (-g[1], g[0])))
+        lines += _wrapped(f"{table.case_ids[row]}: {counts}", indent="  ")
+    return lines
+
+
+def _decision(answer: Answer | None, fields: Sequence[str]) -> str:
+    return "no usable answer" if answer is None else " ".join(_value(answer.get(name)) for name in fields)
 
 
 def _lost_cases(session: SuiteSession, run: str, against: str, verdict: Verdict) -> list[str]:

@@ -93,7 +93,7 @@ def _unmet_lines(suites: Sequence[Mapping[str, Any]]) -> list[str]:
     unmet.sort(key=lambda named: bool(named[1]["effect"] != str(Effect.BLOCK)))
     lines: list[str] = []
     for run, claim in unmet[:UNMET]:
-        subject = measured(claim["metric"], **{name: claim.get(name) for name in ("field", "slice", "quantile")})
+        subject = measured(claim["metric"], **{name: claim.get(name) for name in ("field", "slice", "quantile", "k")})
         subject += " against the anchor" if claim.get("against") == ANCHOR else ""
         told = f"{claim['status']}: {run}, {subject}: {claim['sentence']}"
         lines += wrapped(plain_line(told, limit=LONGEST), width=WIDTH, indent="  ")
@@ -145,6 +145,7 @@ def _suite(finished: Finished) -> SuiteReport:
             usd_per_1000=_usd_per_1000(adapter, table),
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
+            proofs=session.proofs(name),
         )
     return SuiteReport(
         name=suite.name,

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.core.errors import ClaimError
-from harness.core.records import Answer, Case, Measure, Strategy
+from harness.core.records import ANCHOR, BASELINE, Answer, Case, Measure, Strategy
 from harness.core.tables import OutcomeTable
 from harness.fixtures_io.declarations import suggestion
 from harness.runs.session import SuiteSession
+
+_MORE = "`repeats: 5` in strategies.yaml, or --gate-repeats 5"
 
 
 class Run:
@@ -92,6 +94,30 @@ class Run:
             raise ClaimError(f"quantile is {quantile}; expected a share between 0 and 1, such as 0.95")
         return replace(self._measure("latency", slice), quantile=quantile)
 
+    def pass_hat(self, *, k: int, slice: str | None = None) -> Measure:  # noqa: A002
+        """pass^k: the share of cases that are right in all of `k` answers, estimated without bias from those made.
+
+        Raises ClaimError for a `k` outside 1 and the number of answers per case.
+        """
+        repeats = self._repeats(f"pass_hat(k={k})")
+        if not 1 <= k <= repeats:
+            raise ClaimError(
+                f"pass_hat(k={k}) of {self.name}: each case is answered {repeats} times; expected a k from 1 to "
+                f"{repeats}, or more answers: {_MORE}"
+            )
+        return replace(self._measure("pass_hat", slice), k=k)
+
+    def disagreement(self, *, slice: str | None = None) -> Measure:  # noqa: A002
+        """The share of cases whose answers differ in a decision field, or of which only some can be used.
+
+        Raises ClaimError for a strategy that answers each case once.
+        """
+        if self._repeats("disagreement()") < 2:
+            raise ClaimError(
+                f"disagreement() of {self.name}: each case is answered once; expected more answers: {_MORE}"
+            )
+        return self._measure("disagreement", slice)
+
     def flip_rate(self, variants: Iterable[tuple[str, Mapping[str, str]]]) -> Measure:
         """The share of edited inputs, given as (case id, inputs), that are not answered as the original is.
 
@@ -114,6 +140,12 @@ class Run:
         """The answer to other inputs than the holdout's, None if it is unusable. Asked once, then from the ledger."""
         self._may_execute()
         return self._session.ask(self.name, [inputs])[0]
+
+    def _repeats(self, what: str) -> int:
+        """How many answers per case there will be. Raises ClaimError for accepted predictions."""
+        if self.name in (BASELINE, ANCHOR):
+            raise ClaimError(f"{what} can only be claimed of `run`, not of `{self.name}`: compare their accuracy")
+        return self.strategy.repeats
 
     def _measure(self, metric: str, slice_name: str | None, *, field: str | None = None) -> Measure:
         if slice_name is not None:

@@ -25,7 +25,9 @@ from harness.core.records import (
     Case,
     Failure,
     Measure,
+    Outcome,
     Prompt,
+    Proof,
     RemoteDriver,
     Request,
     Response,
@@ -47,6 +49,7 @@ from harness.fixtures_io.suites import SUITE_FILE, Suite
 from harness.fixtures_io.tasks import Frozen
 from harness.reporting.model import AskedAgain
 from harness.runs.moved import Comparing
+from harness.runs.proving import Proving
 from harness.runs.spent import stopped
 
 ProgressFor = Callable[[str, int, Account], AbstractContextManager[Progress]]
@@ -112,7 +115,9 @@ class SuiteSession:
         spending: Spending | None = None,
         recorder: ReplyLog | None = None,
         fresh: FreshAnswers | None = None,
+        prove: bool = True,
     ) -> None:
+        """`prove` False leaves out the proofs of treatment, for many variants of one that was proved."""
         self.suite = suite
         self.task = suite.fixture.task
         self._store = store
@@ -131,6 +136,7 @@ class SuiteSession:
         self._largest: dict[str, float] = {}
         self._comparing: dict[str, Comparing] = {}
         self.asked_again: dict[str, AskedAgain] = {}
+        self._proving = Proving(self, wanted=prove)
 
     @cached_property
     def _holdout(self) -> Frozen:
@@ -140,6 +146,11 @@ class SuiteSession:
     def cases(self) -> Sequence[Case]:
         """The frozen holdout, verified. Raises FixtureError if it is not the frozen one."""
         return self._holdout.cases
+
+    @cached_property
+    def pool(self) -> Sequence[Case]:
+        """The labelled cases for examples. Raises FixtureError if they can't be read."""
+        return self.suite.fixture.pool()
 
     @property
     def holdout_digest(self) -> str:
@@ -164,15 +175,22 @@ class SuiteSession:
     def prompt(self, run: str) -> Prompt:
         """The shared part of the requests of a run. Raises FixtureError for stale, unknown or leaked examples."""
         if run not in self._prompts:
-            strategy = self.strategy(run)
-            examples: Sequence[Case] = ()
-            if strategy.examples is not None:
-                pool = self.suite.fixture.pool()
-                ids = frozenset(case.id for case in self.cases)
-                examples = locked_examples(self.suite.folder, strategy, pool, ids)
-            text = self.suite.prompts[strategy.prompt]
-            self._prompts[run] = make_prompt(text, self.schema, [(c.inputs, c.expected) for c in examples])
+            text = self.suite.prompts[self.strategy(run).prompt]
+            examples = [(case.inputs, case.expected) for case in self.examples(run)]
+            self._prompts[run] = make_prompt(text, self.schema, examples)
         return self._prompts[run]
+
+    def examples(self, run: str) -> Sequence[Case]:
+        """The pool cases that a run shows, in their order. Raises FixtureError as `prompt` does."""
+        strategy = self.strategy(run)
+        if strategy.examples is None:
+            return ()
+        ids = frozenset(case.id for case in self.cases)
+        return locked_examples(self.suite.folder, strategy, self.pool, ids)
+
+    def proofs(self, run: str) -> Sequence[Proof] | None:
+        """That the run's treatment reached its model; None where stored answers came without proofs."""
+        return self._proving.of(run)
 
     def digest(self, run: str) -> str:
         """A digest of everything that determines the answers and outcomes of a run, the cases aside."""
@@ -368,6 +386,20 @@ class SuiteSession:
         self._execute(run, render(single, self.prompt(run), cases), len(cases), sink)
         return answers
 
+    def judge(self, run: str, cases: Sequence[Case]) -> list[list[Outcome]]:
+        """How a run does on labelled cases outside the holdout: per repeat the outcomes, in the order of the cases."""
+        strategy, scorer = self.strategy(run), self.scorer(run)
+        under_way, row = _UnderWay(cases, strategy.repeats), {case.id: i for i, case in enumerate(cases)}
+        found: dict[tuple[int, int], Outcome] = {}
+
+        def sink(request: Request, reply: Response | Failure) -> None:
+            case = under_way.done(request)
+            found[request.repeat, row[case.id]] = scorer.score(case, request.repeat, reply)
+
+        total = len(cases) * strategy.repeats
+        self._execute(run, render(strategy, self.prompt(run), under_way), total, sink)
+        return [[found[repeat, i] for i in range(len(cases))] for repeat in range(strategy.repeats)]
+
     def _flips(self, measure: Measure) -> Outcomes:
         """1 for each edited input whose answer differs from the one to the original; clusters are the cases."""
         if measure not in self._flipped:
@@ -397,17 +429,20 @@ class SuiteSession:
             self._recorder.add_identity(adapter.name, self._drivers.identity(adapter))
             sink = self._recording_sink(self._recorder, keys, sink)
         with self._store(f"{self.suite.name}/{run}") as store, self._progress(run, total, account) as progress:
+            driver = self._drivers.get(adapter)
             execute(
                 requests,
-                driver=self._drivers.get(adapter),
+                driver=driver,
                 keys=keys,
-                ledger=store,
+                ledger=self._proving.watched(run, store, keys, driver),
                 limits=adapter.limits,
                 sink=sink,
                 progress=progress,
                 budget=budget,
             )
         account.stored += progress.stored
+        if self._recorder is not None and (proofs := self.proofs(run)) is not None:
+            self._recorder.add_proofs(self._proving.key(run, keys), proofs)
         if budget.unaffordable is not None:
             answered = progress.stored + progress.answered
             raise DriverError(

@@ -74,7 +74,13 @@ def core_claim(
         )
     if claim.kind == "at_least":
         return gate.at_least(
-            values, claim.bound, role=claim.role, alpha=claim.alpha, alpha_fail=claim.alpha_fail, name=name
+            values,
+            claim.bound,
+            role=claim.role,
+            alpha=claim.alpha,
+            alpha_fail=claim.alpha_fail,
+            name=name,
+            shares=claim.measure.k is not None,
         )
     if claim.measure.metric == "cost":
         return gate.cost_at_most(

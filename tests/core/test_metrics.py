@@ -108,7 +108,7 @@ def test_a_rate_has_a_one_for_each_case_that_counts_and_nan_for_a_missing_answer
 
 
 def test_every_metric_is_tested():
-    assert set(METRICS) == set(EXPECTED) | {"field_accuracy", "cost", "latency"}
+    assert set(METRICS) == set(EXPECTED) | {"field_accuracy", "cost", "latency", "pass_hat", "disagreement"}
     assert set(METRICS) >= HIGHER_IS_BETTER
 
 

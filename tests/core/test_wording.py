@@ -190,6 +190,7 @@ def test_a_measure_is_named_for_readers() -> None:
     assert wording.measured("format_validity") == "format validity"
     assert wording.measured("field_accuracy", field="team", slice="refunds") == "field accuracy of team on refunds"
     assert wording.measured("cost", slice="refunds", quote="`") == "cost on `refunds`"
+    assert wording.measured("pass_hat", k=3, slice="refunds") == "pass^3 on refunds"
 
 
 def test_long_lines_are_wrapped_between_words() -> None:

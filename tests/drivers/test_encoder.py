@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -311,6 +312,29 @@ def test_trained_weights_answer_by_their_heads_and_are_in_the_identity(weights):
     path = weights / "lora" / "heads.safetensors"
     path.write_bytes(path.read_bytes() + b" ")
     assert driver(weights, lora="lora", max_tokens=64).identity()["heads"] != before["heads"]
+
+
+def test_lora_weights_are_proved_to_change_embeddings_and_the_proof_changes_no_answer(weights):
+    made = driver(weights, lora="lora", max_tokens=64)
+    labels = json.loads((LORA / "card.json").read_text(encoding="utf-8"))["labels"]["category"]
+    schema = AnswerSchema({"required": ["category"], "properties": {"category": {"enum": labels}}})
+    requests = [request(text, schema) for text in TEXTS[:4]]
+    before = [reply.text for reply in driver(weights, lora="lora", max_tokens=64).answer(requests)]
+    (proof,) = made.proofs(requests)
+    assert proof.status == "proved"
+    assert re.fullmatch(r"the embeddings of 4 probe inputs move by up to 0\.\d+ with the weights", proof.detail)
+    assert [reply.text for reply in made.answer(requests)] == before
+    assert driver().proofs(requests) == []
+
+
+def test_lora_weights_that_change_nothing_fail_the_proof(weights):
+    from safetensors.torch import load_file, save_file
+
+    path = weights / "lora" / "adapter_model.safetensors"
+    save_file({name: rows * (0 if "lora_B" in name else 1) for name, rows in load_file(path).items()}, path)
+    (proof,) = driver(weights, lora="lora").proofs([request("hello", AB)])
+    assert (proof.status, proof.remedy) == ("failed", "train them again with: harness train adapters/embedded.yaml")
+    assert "the same with and without: weights did not load" in proof.detail
 
 
 # ------------------------------------------------------------------------------------------------------- identity

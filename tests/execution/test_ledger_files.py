@@ -7,7 +7,7 @@ import pytest
 
 from harness.core.digests import digest
 from harness.core.errors import LedgerError
-from harness.core.records import Failure, Response, Usage, stored
+from harness.core.records import Failure, Proof, Response, Usage, stored
 from harness.execution.calls import Version, note_version, versions
 from harness.execution.failures import get_failures, put_failures
 from harness.execution.ledger import CHUNK, Key, Ledger
@@ -62,6 +62,44 @@ def line(**changes):
         "answered_at": 5.0,
     }
     return row | changes
+
+
+PROOFS = (
+    Proof(name="LoRA changes the logits", status="proved", detail="by up to 0.5"),
+    Proof(name="batches", status="reported", detail="1 of 8 differs", remedy="none"),
+)
+
+
+def test_proofs_survive_export_and_import_and_do_not_replace_what_is_there(path, tmp_path):
+    with Ledger(path) as ledger:
+        ledger.put_proofs(key("holdout"), PROOFS)
+        ledger.put_proofs(key("other"), ())
+    there = filled(tmp_path / "other.sqlite", {"a": FULL})
+    with Ledger(there) as ledger:
+        ledger.put_proofs(key("other"), PROOFS[1:])
+        join(ledger, [exported(path, tmp_path / "all.jsonl")])
+        assert ledger.get_proofs(key("holdout")) == PROOFS
+        assert ledger.get_proofs(key("other")) == PROOFS[1:]
+        assert ledger.get_proofs(key("none")) is None
+        assert len(ledger) == 1
+    lines = exported(there, tmp_path / "again.jsonl").read_text().rstrip("\n").split("\n")
+    assert ["response" in row for row in map(json.loads, lines)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("proofs", "why"),
+    [
+        ({}, "`proofs` is no list"),
+        ([{"name": "a", "status": "proved"}], "an entry of `proofs` lacks 'detail'"),
+        ([dataclasses.asdict(PROOFS[0]) | {"status": "sure"}], "`status` of a proof is 'sure'; expected proved"),
+        ([dataclasses.asdict(PROOFS[0]) | {"detail": 1}], "`detail` of a proof is no text"),
+    ],
+)
+def test_a_line_of_proofs_is_checked(path, tmp_path, proofs, why):
+    row = line()
+    del row["response"], row["answered_at"]
+    with Ledger(path) as ledger, pytest.raises(LedgerError, match=why):
+        join(ledger, [write(tmp_path / "bad.jsonl", row | {"proofs": proofs})])
 
 
 def write(path, *lines):
@@ -175,8 +213,8 @@ def test_versions_of_runs_come_along_with_a_ledger(path, tmp_path):
         (line(parts=line()["parts"] | {"prompt": "\x1b[31m"}), "`prompt` is no digest"),
         (line(parts={}), "`parts` lacks 'identity'"),
         (line(extra=1), "the line has the unknown entry 'extra'"),
-        (line(failure={}), "not just one of failure and response"),
-        ({"key": "k", "parts": {}}, "not just one of failure and response"),
+        (line(failure={}), "not just one of failure, proofs and response"),
+        ({"key": "k", "parts": {}}, "not just one of failure, proofs and response"),
         (line(response=line()["response"] | {"text": 3}), "`text` is no text"),
         (line(response=line()["response"] | {"text": "\ud800"}), "half character"),
         (line(response=line()["response"] | {"latency_s": "1"}), "`latency_s` is no number"),

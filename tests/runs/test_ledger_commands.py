@@ -8,7 +8,7 @@ import pytest
 
 from harness.cli import main
 from harness.core.digests import digest
-from harness.core.records import Failure, Response, Usage
+from harness.core.records import Failure, Proof, Response, Usage
 from harness.execution.failures import put_failures
 from harness.execution.ledger import Key, Ledger
 
@@ -126,6 +126,17 @@ def test_pruning_gives_the_room_back(ledger, said):
     before = ledger.stat().st_size
     said("prune", "--all", "--yes")
     assert ledger.stat().st_size < before / 10
+
+
+def test_proofs_go_with_the_last_answers_that_they_are_about(ledger, said):
+    kept, gone = key("holdout"), key("holdout", prompt="q")
+    with Ledger(ledger) as opened:
+        for one in (kept, gone):
+            opened.put_proofs(one, [Proof(name="a", status="proved", detail="b")])
+    said("prune", "--model", "m-2", "--yes")
+    with Ledger(ledger) as opened:
+        assert opened.get_proofs(kept)
+        assert opened.get_proofs(gone) is None
 
 
 @pytest.mark.parametrize("choice", [[], ["--all", "--model", "m-1"]])
