@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.digests import digest
 from harness.core.errors import DriverError
-from harness.core.records import Adapter, Failure, Request, Response
+from harness.core.records import Adapter, Failure, Proof, Request, Response
 from harness.drivers.causal_model import CausalModel, choose_device, choose_dtype, files_digest
 from harness.drivers.chat_tokens import RENDERING_VERSION, ChatTokens
 from harness.drivers.encoder_model import file_digest, locate
@@ -17,6 +17,7 @@ from harness.drivers.lazy import installed_version
 
 if TYPE_CHECKING:
     from harness.drivers.local_engine import LocalEngine
+    from harness.drivers.local_proofs import LoraEffect
 
 DRIVER_VERSION = "1"
 """Changes where the answers of the same model to the same text change."""
@@ -41,6 +42,7 @@ class TransformersDriver:
             self._lora = Path(adapter.file).parent / str(options["lora"])
             self._card = _read_card(self._lora, base_digest=self._digest, adapter=adapter.name)
         self._engine: LocalEngine | None = None
+        self._effect: LoraEffect | None = None
 
     def identity(self) -> Mapping[str, str]:
         found = {
@@ -59,20 +61,20 @@ class TransformersDriver:
             found["peft"] = installed_version("peft")
         return found
 
-    @property
-    def engine(self) -> LocalEngine:
-        """The loaded model."""
-        if self._engine is None:
-            from harness.drivers.local_engine import LocalEngine
-
-            loaded = CausalModel(self._folder, lora=self._lora, device=self._device, dtype=self._dtype)
-            tokens = ChatTokens(loaded.tokenizer, template=self._template, adapter=self._name)
-            rows, most_tokens = self._batch.get("rows"), self._batch.get("tokens")
-            self._engine = LocalEngine(loaded, tokens, rows=rows, most_tokens=most_tokens)
-        return self._engine
-
     def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
         return self.engine.answer(requests) if requests else []
+
+    def proofs(self, requests: Sequence[Request]) -> Sequence[Proof]:
+        """What the LoRA weights, the template, the schema and the batch do to the answers of probe requests."""
+        if not requests:
+            return []
+        from harness.drivers.local_proofs import answer_proofs, lora_proofs, template_proof
+
+        engine = self.engine
+        proofs = [template_proof(engine.tokens, self._card, adapter=self._name)]
+        if self._effect is not None:
+            proofs += lora_proofs(self._effect, self._dtype, adapter=self._name)
+        return [*proofs, *answer_proofs(engine, requests)]
 
     def rendered(self, request: Request) -> str:
         """Everything that the model reads for this request, as one text."""
@@ -80,6 +82,21 @@ class TransformersDriver:
 
     def close(self) -> None:
         self._engine = None
+
+    @property
+    def engine(self) -> LocalEngine:
+        """The loaded model, with LoRA weights merged into it."""
+        if self._engine is None:
+            from harness.drivers.local_engine import LocalEngine
+            from harness.drivers.local_proofs import merge_measured
+
+            model = CausalModel(self._folder, lora=self._lora, device=self._device, dtype=self._dtype)
+            tokens = ChatTokens(model.tokenizer, template=self._template, adapter=self._name)
+            if self._lora is not None:
+                self._effect = merge_measured(model, tokens)
+            rows, most_tokens = self._batch.get("rows"), self._batch.get("tokens")
+            self._engine = LocalEngine(model, tokens, rows=rows, most_tokens=most_tokens)
+        return self._engine
 
 
 def _lora_digest(lora: Path) -> str:
