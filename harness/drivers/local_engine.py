@@ -55,6 +55,11 @@ class LocalEngine:
         each = (time.perf_counter() - started) / max(1, len(requests))
         return [self._reply(*written[i], latency_s=each) for i in range(len(requests))]
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows are computed at once."""
+        return self._limits.rows
+
     def choices_at_start(self, request: Request) -> tuple[int, int]:
         """How many tokens the schema of a request allows at the first choice, and how many there are."""
         grammar = self._grammar_of(request)
@@ -94,7 +99,7 @@ class LocalEngine:
         first = requests[0]
         with torch.inference_mode():
             try:
-                rows, used = self._behind_prefix(first.prompt, first.inputs, [asked[i] for i in fit])
+                rows, used = self.behind_prefix(first.prompt, first.inputs, [asked[i] for i in fit])
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
@@ -109,7 +114,7 @@ class LocalEngine:
                 answers[i] = written or NO_MEMORY
         return answers
 
-    def _behind_prefix(
+    def behind_prefix(
         self, prompt: Prompt, names: Iterable[str], asked: Iterable[Sequence[int]]
     ) -> tuple[PackedRows | PlainRow, int]:
         """Empty rows behind the prefix of a prompt, computed once, and how many of its tokens all of `asked` share."""

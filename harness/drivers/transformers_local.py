@@ -35,6 +35,7 @@ class TransformersDriver:
         self._device = choose_device(str(options.get("device", "auto")), adapter=adapter.name)
         self._dtype = choose_dtype(str(options.get("dtype", "auto")), self._device)
         self._template = str(options.get("template", "auto"))
+        self._asks_labels = bool(options.get("label_probabilities", False))
         self._batch: dict[str, int] = dict(options.get("batch", {}))
         self._lora: Path | None = None
         self._card: dict[str, Any] = {}
@@ -56,13 +57,23 @@ class TransformersDriver:
             "transformers": installed_version("transformers"),
             "llguidance": installed_version("llguidance"),
         }
+        if self._asks_labels:
+            found["label_probabilities"] = "true"  # a reply without them can't tell them
         if self._lora is not None:
             found["lora"] = _lora_digest(self._lora)
             found["peft"] = installed_version("peft")
         return found
 
     def answer(self, requests: Sequence[Request]) -> Sequence[Response | Failure]:
-        return self.engine.answer(requests) if requests else []
+        replies = self.engine.answer(requests) if requests else []
+        if not self._asks_labels:
+            return replies
+        from harness.drivers.label_probabilities import with_label_confidence
+
+        return [
+            with_label_confidence(self.engine, request, reply) if isinstance(reply, Response) else reply
+            for request, reply in zip(requests, replies, strict=True)
+        ]
 
     def proofs(self, requests: Sequence[Request]) -> Sequence[Proof]:
         """What the LoRA weights, the template, the schema and the batch do to the answers of probe requests."""
