@@ -147,7 +147,8 @@ class PackedRows:
         parts = []
         for start in range(0, count, at_once):
             part = query[:, start : start + at_once].reshape(keys.shape[0], -1, size)
-            out, weight = _softmax_sum((part @ keys.transpose(1, 2)) * scaling, values)
+            scores = torch.baddbmm(part.new_zeros(1), part, keys.transpose(1, 2), beta=0, alpha=scaling)
+            out, weight = _softmax_sum(scores, values)
             parts.append((out.reshape(heads, -1, size).transpose(0, 1), weight.reshape(heads, -1).transpose(0, 1)))
         return torch.cat([out for out, _ in parts]), torch.cat([weight for _, weight in parts])
 

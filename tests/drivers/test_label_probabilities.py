@@ -31,7 +31,7 @@ def one_by_one(driver, request, texts):
     for text in texts:
         ids = loaded.tokenizer(asked + text, add_special_tokens=False)["input_ids"]
         with torch.inference_mode():
-            chances = loaded.model(torch.tensor([ids])).logits[0].log_softmax(-1)
+            chances = loaded.model(torch.tensor([ids], device=loaded.device)).logits[0].log_softmax(-1)
         scores.append(sum(float(chances[at - 1, ids[at]]) for at in range(before, len(ids))))
     total = sum(math.exp(score - max(scores)) for score in scores)
     return [math.exp(score - max(scores)) / total for score in scores]

@@ -61,9 +61,10 @@ def test_merged_weights_answer_as_unmerged_ones(folder, lora):
 
     driver = tuned(folder, lora)
     requests = ticket_requests(4, max_tokens=12)
-    unmerged = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), lora).eval()
+    device = driver.engine.loaded.device
+    unmerged = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), lora).eval().to(device)
     for request, reply in zip(requests, driver.answer(requests), strict=True):
-        ids = torch.tensor([driver.engine.tokens.ids(request.prompt, request.inputs)])
+        ids = torch.tensor([driver.engine.tokens.ids(request.prompt, request.inputs)], device=device)
         found = unmerged.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False
         )
