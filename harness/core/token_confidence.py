@@ -29,7 +29,7 @@ def field_confidence(text: str, tokens: Logprobs, *, start: int, fields: Collect
         return None
     placed = list(_placed(tokens))
     found = {}
-    for name, begin, end in _scalars(text, start):
+    for name, begin, end in scalars(text, start):
         if name in fields:
             total = sum(logprob for at, to, logprob in placed if at < end and to > begin)
             found[name] = math.exp(min(total, 0.0))
@@ -44,8 +44,11 @@ def _placed(tokens: Logprobs) -> Iterator[tuple[int, int, float]]:
         at += len(token)
 
 
-def _scalars(text: str, start: int) -> Iterator[tuple[str, int, int]]:
-    """The members of the object at `start` that are no arrays or objects: name, begin and end of the value."""
+def scalars(text: str, start: int) -> Iterator[tuple[str, int, int]]:
+    """The members of the object at `start` that are no arrays or objects: name, begin and end of the value.
+
+    The character after a number, which says that it ends there, belongs to it.
+    """
     at = _after_space(text, start + 1)
     while text[at] != "}":
         name, at = _DECODER.raw_decode(text, at)

@@ -75,6 +75,10 @@ class CausalModel:
             model = need("peft", extra="local").PeftModel.from_pretrained(model, lora)
         self.model = model.to(device).eval()
 
+    def merge(self) -> None:
+        """Add the LoRA weights to the model's own, so that they take no time of their own any more."""
+        self.model = self.model.merge_and_unload()
+
     @property
     def eos_ids(self) -> frozenset[int]:
         """The tokens that end an answer: the model's own list, or the tokenizer's."""

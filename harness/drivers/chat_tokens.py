@@ -43,9 +43,9 @@ class ChatTokens:
         """All that the model reads before it answers."""
         return self._render([*shared_messages(prompt), inputs_message(inputs)], answer=None)
 
-    def ids(self, prompt: Prompt, inputs: Mapping[str, str]) -> list[int]:
-        """The token ids of `text`."""
-        return self._ids(self.text(prompt, inputs))
+    def ids(self, prompt: Prompt, inputs: Mapping[str, str], *, begun: str = "") -> list[int]:
+        """The token ids of `text`, followed by an answer that is `begun`."""
+        return self._ids(self.text(prompt, inputs) + begun)
 
     def shared_ids(self, prompt: Prompt, names: Collection[str]) -> list[int]:
         """The token ids that all requests of `prompt` with inputs called `names` begin with, up to rare exceptions."""

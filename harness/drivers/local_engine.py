@@ -55,6 +55,21 @@ class LocalEngine:
         each = (time.perf_counter() - started) / max(1, len(requests))
         return [self._reply(*written[i], latency_s=each) for i in range(len(requests))]
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows are computed at once."""
+        return self._limits.rows
+
+    def choices_at_start(self, request: Request) -> tuple[int, int]:
+        """How many tokens the schema of a request allows at the first choice, and how many there are."""
+        grammar = self._grammar_of(request)
+        matcher, masks = grammar.matcher(), grammar.masks(1)
+        matcher.consume(matcher.forced())
+        logits = torch.zeros(1, grammar.vocab_size)
+        masks.fill([matcher])
+        masks.apply(logits)
+        return int(logits.isfinite().sum()), grammar.vocab_size
+
     def _reply(self, asked: int, answer: Written | Failure, *, latency_s: float) -> Response | Failure:
         if isinstance(answer, Failure):
             return answer
@@ -84,21 +99,22 @@ class LocalEngine:
         first = requests[0]
         with torch.inference_mode():
             try:
-                rows, used = self._behind_prefix(first.prompt, first.inputs, [asked[i] for i in fit])
+                rows, used = self.behind_prefix(first.prompt, first.inputs, [asked[i] for i in fit])
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
                 return [NO_MEMORY if i in set(fit) else answer for i, answer in enumerate(answers)]
             wanted = [_wanted(requests[i], asked[i], used=used, context=context) for i in fit]
             most = self._fitting(max(len(one.tail) + one.most for one in wanted))
-            grammar = self._grammar(first)
+            held = first.settings.decoding is Decoding.JSON_SCHEMA
+            grammar = self._grammar_of(first) if held else None
             ends = self.loaded.eos_ids | (set() if grammar is None else {grammar.end_token})
             writer = Writer(rows, ends=ends, limits=self._limits, most=most, grammar=grammar)
             for i, written in zip(fit, writer.write(wanted), strict=True):
                 answers[i] = written or NO_MEMORY
         return answers
 
-    def _behind_prefix(
+    def behind_prefix(
         self, prompt: Prompt, names: Iterable[str], asked: Iterable[Sequence[int]]
     ) -> tuple[PackedRows | PlainRow, int]:
         """Empty rows behind the prefix of a prompt, computed once, and how many of its tokens all of `asked` share."""
@@ -113,9 +129,7 @@ class LocalEngine:
         rows.shorten(used)
         return rows, used
 
-    def _grammar(self, request: Request) -> Grammar | None:
-        if request.settings.decoding is not Decoding.JSON_SCHEMA:
-            return None
+    def _grammar_of(self, request: Request) -> Grammar:
         key = request.prompt.digest
         if key not in self._grammars:
             width = self.loaded.model.get_output_embeddings().weight.shape[0]

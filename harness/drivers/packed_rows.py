@@ -66,8 +66,24 @@ class PackedRows:
             for layer in states:
                 states[layer] = states[layer][:rows, :, :columns].clone()
 
+    def fork(self, copies: int) -> None:
+        """Make so many rows of the only one."""
+        (length,) = self._lengths
+        self._lengths = [length] * copies
+        for states in (self._keys, self._values):
+            for layer, held in states.items():
+                states[layer] = held[:1, :, :length].repeat(copies, 1, 1, 1)
+
     def feed(self, tokens: Sequence[Sequence[int]]) -> Any:
         """The logits after the last of each row's new tokens, of which every row has some: shape (rows, vocabulary)."""
+        return self._fed(tokens, last=True)
+
+    def feed_all(self, tokens: Sequence[Sequence[int]]) -> list[Any]:
+        """For each row the logits after each of its new tokens: shape (tokens, vocabulary)."""
+        counts = [len(new) for new in tokens]
+        return list(self._fed(tokens, last=False).split(counts))
+
+    def _fed(self, tokens: Sequence[Sequence[int]], *, last: bool) -> Any:
         device = self._model.device
         counts = [len(new) for new in tokens]
         packed = torch.tensor([[token for new in tokens for token in new]], device=device)
@@ -79,7 +95,7 @@ class PackedRows:
             attention_mask=_no_mask(device),
             past_key_values=self,
             use_cache=True,
-            logits_to_keep=step.last,
+            logits_to_keep=step.last if last else 0,
             packed_rows=self,
         )
         self._lengths = [length + count for length, count in zip(self._lengths, counts, strict=True)]
@@ -131,7 +147,8 @@ class PackedRows:
         parts = []
         for start in range(0, count, at_once):
             part = query[:, start : start + at_once].reshape(keys.shape[0], -1, size)
-            out, weight = _softmax_sum((part @ keys.transpose(1, 2)) * scaling, values)
+            scores = torch.baddbmm(part.new_zeros(1), part, keys.transpose(1, 2), beta=0, alpha=scaling)
+            out, weight = _softmax_sum(scores, values)
             parts.append((out.reshape(heads, -1, size).transpose(0, 1), weight.reshape(heads, -1).transpose(0, 1)))
         return torch.cat([out for out, _ in parts]), torch.cat([weight for _, weight in parts])
 

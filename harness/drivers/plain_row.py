@@ -45,12 +45,19 @@ class PlainRow:
 
     def feed(self, tokens: Sequence[Sequence[int]]) -> Any:
         """The logits after the last of the row's new tokens: shape (1, vocabulary)."""
+        return self._fed(tokens, keep=1)
+
+    def feed_all(self, tokens: Sequence[Sequence[int]]) -> list[Any]:
+        """The logits after each of the row's new tokens: shape (tokens, vocabulary)."""
+        return [self._fed(tokens, keep=len(tokens[0]))]
+
+    def _fed(self, tokens: Sequence[Sequence[int]], *, keep: int) -> Any:
         (new,) = tokens
         begin = [] if self._cache is not None else self._prefix[: self._used]
         ids = torch.tensor([[*begin, *new]], device=self._model.device)
-        out = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        out = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
         self._cache = out.past_key_values
-        return out.logits[:, -1].float()
+        return out.logits[0, -keep:].float()
 
 
 def packing_agrees(model: Any) -> bool:

@@ -10,6 +10,7 @@ from harness.fixtures_io.declarations import SCHEMA_NAMES, published_schema, rea
 
 TASK = "name: t\nschema: s.json\ndecision_fields: [a]\n"
 ENCODER = "driver: encoder\nmodel: m\n"
+LOCAL = "driver: transformers_local\nmodel: m\n"
 CHAT = "driver: openai_chat\nmodel: m\nbase_url: http://localhost:8000\n"
 STRATEGIES = "task: t\nadapter: a\nstrategies:\n  base: {stage: shipped, prompt: p.md}\n"
 
@@ -105,6 +106,9 @@ def test_every_problem_of_a_file_is_found_at_once_in_the_order_of_lines(problems
             ENCODER + "limits: {concurrency: lots}\n",
             "limits.concurrency: 'lots' does not fit; expected integer",
         ),
+        ("adapter", LOCAL + "device: gpu\n", "x.yaml:3: device: 'gpu' does not fit; expected auto (a GPU where there"),
+        ("adapter", LOCAL + "batch: {row: 2}\n", "x.yaml:3: batch.row: unknown key 'row'; expected 'rows'"),
+        ("adapter", LOCAL + "sha256: x\n", "x.yaml:3: sha256: unknown key 'sha256'; expected one of driver, model, "),
         ("adapter", ENCODER + "price: free\n", "x.yaml:3: price: 'free' does not fit; expected auto, or {input_per"),
         ("adapter", "driver: python\nmodel: rules.py\n", "x.yaml:2: model: 'rules.py' does not fit; expected module:"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ SHORT = AnswerSchema({"type": "object", "properties": {"priority": {"enum": ["P1
 
 
 def local(folder: Path, *, file: Path | None = None, **options: Any) -> TransformersDriver:
-    """The driver of an adapter on the CPU whose model is in `folder`."""
-    options = {"device": "cpu"} | options
+    """The driver of an adapter whose model is in `folder`, on the device of HOLDFAST_TEST_DEVICE or the CPU, in
+    float32."""
+    options = {"device": os.environ.get("HOLDFAST_TEST_DEVICE", "cpu"), "dtype": "float32"} | options
     return TransformersDriver(
         Adapter(name="local", driver="transformers_local", model=str(folder), options=options, file=str(file or ""))
     )
@@ -65,7 +67,7 @@ def generated_ids(driver: TransformersDriver, requests: Sequence[Request], **opt
     torch = loaded.torch
     answers = []
     for request in requests:
-        ids = torch.tensor([driver.engine.tokens.ids(request.prompt, request.inputs)])
+        ids = torch.tensor([driver.engine.tokens.ids(request.prompt, request.inputs)], device=loaded.device)
         found = loaded.model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
