@@ -51,9 +51,8 @@ def check_lines(checked: Checked, *, width: int) -> Iterator[str]:
         yield from _told("error", error, width)
     if checked.leaks:
         cases = len({pair.holdout for pair in checked.leaks})
-        label = "accepted" if checked.accepted else "LEAK"
-        why = f", accepted: {checked.accepted}" if checked.accepted else ""
-        yield from _told(label, f"{cases} holdout cases are known before they are judged{why}", width)
+        label = f"accepted ({checked.accepted})" if checked.accepted else "LEAK"
+        yield from _told(label, f"{cases} holdout cases are known before they are judged", width)
     for pair in checked.leaks[:SHOWN]:
         yield from _pair(pair, width)
     if len(checked.leaks) > SHOWN:
@@ -67,7 +66,7 @@ def check_lines(checked: Checked, *, width: int) -> Iterator[str]:
 
 def _told(label: str, text: str, width: int) -> Iterator[str]:
     first, *rest = text.split("\n")
-    yield from wrapped(f"{label}: {plain_line(first, limit=1000)}", width=width, indent="  ")
+    yield from wrapped(plain_line(f"{label}: {first}", limit=1000), width=width, indent="  ")
     for line in rest:
         yield from wrapped(plain_line(line, limit=1000), width=width, indent="    ")
 

@@ -58,13 +58,12 @@ def check_fixture(folder: Path, project: Project, *, embed: Embed | None) -> Che
     except HoldfastError as error:
         errors.append(str(error))
     cards = list({card.adapter: card for suite in suites for card in cards_of(suite)}.values())
-    leaks = exact_leaks(fixture, cards, {name: text for suite in suites for name, text in prompts_of(suite).items()})
-    known = {leak.holdout for leak in leaks}
-    leaks += [leak for leak in near_leaks(holdout, pool) if leak.holdout not in known]
-    known |= {leak.holdout for leak in leaks}
+    prompts = {name: text for suite in suites for name, text in prompts_of(suite).items()}
+    leaks = exact_leaks(fixture, cards, prompts)
+    leaks += _others(leaks, near_leaks(holdout, pool))
     if embed is not None:
         try:
-            leaks += [leak for leak in semantic_leaks(holdout, pool, embed) if leak.holdout not in known]
+            leaks += _others(leaks, semantic_leaks(holdout, pool, embed))
         except DriverError as error:
             embed = None
             warnings.append(f"semantic copies were not looked for: {error}")
@@ -89,6 +88,12 @@ def check_fixture(folder: Path, project: Project, *, embed: Embed | None) -> Che
         warnings=tuple(warnings),
         semantic=embed is not None,
     )
+
+
+def _others(leaks: Sequence[Leak], more: Sequence[Leak]) -> list[Leak]:
+    """Those of `more` whose holdout case has no leak yet."""
+    known = {leak.holdout for leak in leaks}
+    return [leak for leak in more if leak.holdout not in known]
 
 
 def _examples(

@@ -49,7 +49,7 @@ def keep_uses(session: SuiteSession, root: Path) -> str:
     """Put what was judged beside the lock, to be committed with the baseline, and say so."""
     path, uses = session.suite.fixture.folder / FILE, _uses(session, root)
     write_uses(path, read_uses(path) | uses)
-    return f"{shown(path, root)}: {len({use.digest for use in uses})} strategies were judged on this holdout"
+    return f"{shown(path, root)}: strategies judged on this holdout so far: {len({use.digest for use in uses})}"
 
 
 def holdout_notes(session: SuiteSession) -> list[str]:
