@@ -22,21 +22,26 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 @cache
-def _ftfy() -> tuple[Any, Any]:
-    """ftfy, and what it mends: wrong decoding and control characters, but no quotes, widths, ligatures or entities."""
+def _ftfy() -> tuple[Any, Any, re.Pattern[str]]:
+    """ftfy, what it mends (no quotes, widths, ligatures or entities), and its pattern of letters that are broken."""
     library = need("ftfy", extra="prepare")
+    # `explain` stays on: without it ftfy 6.3 decodes with its own settings.
     config = library.TextFixerConfig(
-        unescape_html=False, uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, explain=False
+        unescape_html=False, uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False
     )
-    return library, config
+    return library, config, library.chardata.UTF8_DETECTOR_RE
 
 
 def mended(text: str) -> str:
-    """The text as it was before it was decoded wrongly ("fÃ¼r" is "für"), its accents composed (NFC)."""
+    """The text as it was before it was decoded wrongly ("fÃ¼r" is "für"), its accents composed (NFC).
+
+    A text with right letters beside broken ones speaks of them ("Jürgen arrives as JÃ¼rgen") and stays.
+    """
     if text.isascii() and text.isprintable():
         return text
-    library, config = _ftfy()
-    return str(library.fix_text(text, config))
+    library, config, broken = _ftfy()
+    right = any(char.isalpha() and not char.isascii() for char in broken.sub("", text))
+    return str(library.fix_text(text, config._replace(decode_inconsistent_utf8=not right)))
 
 
 def without_invisible(text: str) -> str:

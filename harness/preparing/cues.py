@@ -15,7 +15,7 @@ _OTHER = (
     r"order|invoice|inv|receipt|booking|reservation|tracking|parcel|shipment|package|waybill|awb|ticket|case|ref|reference|"
     r"serial|s/n|part|item|article|sku|model|version|firmware|build|release|isbn|issn|ean|upc|gtin|barcode|batch|lot|"
     r"purchase order|po|policy|contract|customer|client|member(?:ship)?|account|acct|meter|reading|transaction|txn|"
-    r"confirmation|imei|iccid|device|asset|timestamp|epoch|"
+    r"confirmation|error|voucher|coupon|promo|pin|otp|passcode|verification|delivery|routing|library|loyalty|imei|iccid|device|asset|timestamp|epoch|"
     r"bestell(?:ung|nummer|nr)|rechnung(?:s?nummer)?|auftrag(?:s?nummer)?|sendung(?:s?nummer)?|paket(?:nummer)?|"
     r"kunden(?:nummer|nr)|vertrag(?:s?nummer)?|artikel(?:nummer)?|vorgang(?:s?nummer)?|ticketnummer|seriennummer|"
     r"commande|facture|colis|suivi|référence|dossier|contrat|pedido|factura|referencia|envío|contrato|"
@@ -23,9 +23,10 @@ _OTHER = (
 )
 _PHONES = (
     r"phone|telephone|tel|mobile|mob|cell|cellphone|fax|call(?:ing|ed|s)?|callback|ring|rang|text|texted|whatsapp|sms|dial|"
-    r"reach(?:able|ed)?|contact|hotline|landline|handset|voicemail|signal|telegram|"
+    r"reach(?:able|ed)?|contact|kontakt\w*|contatt\w*|my (?:new |old |home |work )?num(?:ber)?|"
+    r"hotline|landline|handset|voicemail|signal|telegram|"
     r"telefon\w*|handy\w*|mobil\w*|anruf\w*|angerufen|rückruf\w*|erreich\w*|durchwahl|festnetz|"
-    r"téléphone|portable|appel\w*|rappel\w*|joindre|joignable|teléfono|móvil|llam\w*|"
+    r"téléphone|portable|appel\w*|rappel\w*|joindre|joignable|teléfono|móvil|ll[aá]m\w*|"
     r"telefono|cellulare|chiam\w*|telefoon\w*|mobiel|bel|bellen|gebeld|kom|komórk\w*|zadzwo\w*|dzwoni\w*"
 )
 _IDS = (

@@ -36,6 +36,11 @@ _MORE_SIGN_OFFS = (
     "LG",
     "VG",
 )
+_FORWARDS = re.compile(
+    r"\b(?:fwd?|fyi|wg|tr|rv)\b|\bforward|\b(?:see|message|mail|thread) below|weitergeleitet|weiterleit|siehe unten",
+    re.I,
+)
+"""What is forwarded is the matter itself."""
 _QUOTED = re.compile(r"\s*>")
 _FIELD = re.compile(r"[>\s*]*[^\W\d][\w ]{0,15}\s?:[* ]*\S.*\Z")
 _FORWARDED = re.compile(
@@ -71,7 +76,7 @@ def without_quotes(text: str) -> str:
 
     Below a line such as "On 3 May … wrote:" the lines that begin with > go, and everything where none does; so they do
     below the head of a mail (three or more of From, Sent, To, Subject). Without these, lines that begin with > go where
-    there are two or more in a row.
+    there are two or more in a row. Nothing goes where the person says that they forward it.
     """
     if "\n" not in text:
         return text
@@ -90,7 +95,8 @@ def without_quotes(text: str) -> str:
         else:
             kept.append(lines[at])
             at += 1
-    return text if len(kept) == len(lines) else "\n".join(kept).rstrip()
+    left = "\n".join(kept).rstrip()
+    return text if len(kept) == len(lines) or _FORWARDS.search(left) else left
 
 
 def _header(lines: list[str], at: int) -> int:

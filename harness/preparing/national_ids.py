@@ -35,7 +35,7 @@ FORMS = {
     ),
     "IT": _Form(
         module="stdnum.it.codicefiscale",
-        pattern=r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPR-T][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3}[A-Z]",
+        pattern=r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPR-T][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3} ?[A-Z]",
     ),
     "NL": _Form(module="stdnum.nl.bsn", pattern=r"\d{3}[. ]?\d{3}[. ]?\d{3}|\d{4}[. ]\d\d[. ]\d{3}", named=True),
     "NO": _Form(module="stdnum.no.fodselsnummer", pattern=r"\d{6}[- ]?\d{5}"),
@@ -48,7 +48,9 @@ _MEANINGFUL = {"FI", "SE"}
 """Here a - or + between the digits tells the century."""
 _LATEST_BIRTH = 2099
 _SEPARATORS = re.compile(r"[ ./-]")
-_ENOUGH = re.compile(r"\d{2}\D?\d")
+_ENOUGH = re.compile(r"(?:\d[ ./-]?){6}")
+_LETTERS = {"IT"}
+"""Here single digits stand between letters, which are written for them where two people have the same number."""
 
 
 @cache
@@ -62,9 +64,10 @@ def _forms() -> tuple[tuple[str, _Form, re.Pattern[str], Any], ...]:
 
 def find_ids(text: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and plain value of each number, country by country; spans of several countries may overlap."""
-    if not _ENOUGH.search(text):
-        return
+    enough = _ENOUGH.search(text)
     for country, form, pattern, module in _forms():
+        if not enough and country not in _LETTERS:
+            continue
         for found in pattern.finditer(text):
             start, end = found.span()
             plain = found[0] if country in _MEANINGFUL else _SEPARATORS.sub("", found[0])

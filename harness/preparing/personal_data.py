@@ -44,19 +44,26 @@ class Span:
 _Found = Iterator[tuple[int, int, str]]
 
 _ENDINGS_OF_FILES = r"(?:png|jpe?g|gif|svg|webp|pdf|css|js|ts|py|html?|txt|json|ya?ml|zip|exe|dll|md|csv|docx?|xlsx?)\b"
-_LOCAL = r"(?<![\w.+'%&|-])[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?|(?<![\w.+'%&|-])_[\w.+-]{1,62}"
+_LOCAL = r"(?<![\w.+%&|-])[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?|(?<![\w.+'%&|-])_[\w.+-]{1,62}"
+_LOCAL_NO_WORD = r"(?<![\w.+'%&|-])[^\W_][\w+-]{0,40}[._\d][\w.+-]{0,40}"
+"""For "first.last @example.com"; "follow @example.com" names no address."""
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_TOP = rf"(?!{_ENDINGS_OF_FILES})[^\W\d_]{{2,24}}(?![\w-]|\.[\w-]*@)"
+_TOP = rf"(?!{_ENDINGS_OF_FILES})[^\W\d_]{{2,24}}(?!\w|\.[\w-]*@)"
+_SPOKEN_TOP = "(?:com|org|net|info|edu|gov|biz|io|eu|co|us|uk|ie|ca|au|de|at|ch|fr|es|it|nl|be|pl|se|no|dk|fi|pt|br)"
+"""Other words follow "at … dot …" too."""
 _DOT = r"(?:\s?[\[({]\s?(?:dot|punkt|point)\s?[\])}]\s?)"
 _SPOKEN_DOT = r"\s(?:dot|punkt|point|punto|punt)\s"
 _DOTS = rf"(?:\.|{_DOT}|{_SPOKEN_DOT})"
 _EMAIL = re.compile(
-    rf"(?:{_LOCAL})\s?(?:@|＠)\s?(?:{_LABEL}\.)+{_TOP}(?!:[\w~/])"
-    rf"|(?:{_LOCAL})\s?[\[({{]\s?(?:at|ät|@)\s?[\])}}]\s?{_LABEL}(?:(?:\.|{_DOT}){_LABEL})*(?:\.|{_DOT}){_TOP}"
-    rf"|(?:{_LOCAL})\s(?:at|ät|arobase)\s{_LABEL}(?:(?:\.|{_SPOKEN_DOT}|{_DOT}){_LABEL})*(?:{_SPOKEN_DOT}|{_DOT}){_TOP}",
+    rf"(?:(?:{_LOCAL})(?:[@＠]\s?|\s[@＠]\s)|{_LOCAL_NO_WORD}\s[@＠])(?:{_LABEL}\.)+{_TOP}(?!:[\w~/])"
+    rf"|(?:{_LOCAL})\s?[\[({{]\s?(?:at|ät|@)\s?[\])}}]\s?{_LABEL}(?:{_DOTS}{_LABEL})*{_DOTS}{_TOP}"
+    rf"|(?:{_LOCAL})\s(?:at|ät|arobase)\s{_LABEL}(?:{_DOTS}{_LABEL})*(?:{_SPOKEN_DOT}|{_DOT}){_SPOKEN_TOP}\b",
     re.IGNORECASE,
 )
 _AT = re.compile(r"\s?(?:[\[({]\s?(?:at|ät|@)\s?[\])}]|\s(?:at|ät|arobase)\s|[@＠])\s?", re.IGNORECASE)
+_SPOKEN = re.compile(
+    r"[\[({]\s?(?:at|ät)\s?[\])}]|\s(?:at|ät|arobase)\s.{1,60}?(?:dot|punkt|point|punto|punt)\b", re.IGNORECASE
+)
 _ANY_DOT = re.compile(rf"{_DOT}|{_SPOKEN_DOT}", re.IGNORECASE)
 
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[ ]?[0-9]{2}(?:[ \u00a0.-]{0,2}[A-Z0-9]){11,30}", re.IGNORECASE | re.ASCII)
@@ -70,7 +77,7 @@ _ISSUERS = re.compile(
     r"|(?:6011|64[4-9]\d|65\d\d)\d{12}"  # Discover
     r"|35(?:2[89]|[3-8]\d)\d{12}"  # JCB
     r"|62\d{14,17}"  # UnionPay
-    r"|(?:50[0-9]{2}|5[6-9]\d\d|6[0-9]{3})\d{8,15}"  # Maestro
+    r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}"  # Maestro
 )
 _URL = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,15}://(?:[^\s/@:<>\"']+:[^\s/@<>\"']+@[^\s<>\"']+"
@@ -119,18 +126,21 @@ def _urls(text: str) -> _Found:
 
 
 def _emails(text: str) -> _Found:
-    if _AT.search(text):
+    if "@" in text or "＠" in text or _SPOKEN.search(text):
         for found in _EMAIL.finditer(text):
             plain = _ANY_DOT.sub(".", _AT.sub("@", found[0], count=1))
             yield found.start(), found.end(), plain.casefold()
 
 
 def _ibans(text: str) -> _Found:
-    for found in _IBAN.finditer(text):
+    at = 0
+    while found := _IBAN.search(text, at):
+        at = found.start() + 2
         for end in _ends(found[0]):
             plain = re.sub(r"[^A-Za-z0-9]", "", found[0][:end]).upper()
             if _valid_iban(plain):
                 yield found.start(), found.start() + end, plain
+                at = found.start() + end
                 break
 
 

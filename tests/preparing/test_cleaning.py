@@ -93,6 +93,7 @@ def test_a_step_changes_nothing_the_second_time_and_leaves_no_text_empty(name, t
         ("cafe\u0301", "café"),
         ("“quoted” ﬁne ＡＢ &amp; AT&T", "“quoted” ﬁne ＡＢ &amp; AT&T"),
         ("Ça coûte 5 €", "Ça coûte 5 €"),
+        ("Jürgen arrives as JÃ¼rgen", "Jürgen arrives as JÃ¼rgen"),
     ],
 )
 def test_encoding(broken, right):
@@ -166,7 +167,7 @@ def test_spaces():
         ("Oui\n\nLe 3 mai 2024 à 10:00, Jean <j@x.fr> a écrit :\n> ancien", "Oui"),
         ("ok\n\nFrom: A\nSent: 3 May\nTo: B\nSubject: C\n\nold\nmail", "ok"),
         ("ok\n-----Original Message-----\nold mail", "ok"),
-        ("see below\n> one\n> two\nwhat now?", "see below\nwhat now?"),
+        ("you said\n> one\n> two\nwhat now?", "you said\nwhat now?"),
     ],
 )
 def test_quotes(mail, left):
@@ -179,6 +180,8 @@ def test_quotes(mail, left):
         "Please move 50 euros\nFrom: savings\nTo: checking\nthank you",
         "A fault:\n> 500 items are gone\nWhy?",
         "Then on Monday my colleague wrote:\ncancel it\nand nobody did.",
+        "fw: missing mail\n\ncan you answer this?\n\n> my contact says\n> that she gets none",
+        "See below, please.\n\nOn 3 May 2024, Jo wrote:\nthe parcel never came",
         "Order: 5\nColour: red\nSize: M\nis wrong",
     ],
 )
