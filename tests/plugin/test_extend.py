@@ -196,3 +196,27 @@ def test_a_baseline_that_lost_lines_does_not_compare_on_the_rest(accepted, capsy
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
     accepted.run()
     assert "not comparable: another holdout than when it was accepted" in accepted.report()
+
+
+def test_the_self_test_simulates_an_extended_holdout(accepted, capsys):
+    extend(accepted, new_rows(), capsys=capsys)
+    accepted.adapter("good", wrong=2)
+    accepted.suite(
+        """
+        def test_no_regression(run, baseline, gate):
+            gate.no_worse(run.accuracy(), baseline.accuracy(), margin=0.05)
+        """
+    )
+    result = accepted.run("--gate-selftest")
+    assert "self-test of fruit" in result.stdout.str()
+    assert result.ret == 0
+
+
+def test_new_cases_do_not_hide_that_a_critical_slice_got_worse(accepted, capsys):
+    rows = "".join(row(f"q{i:02}", f"quince {900 + i} from another garden altogether", "quince") for i in range(20))
+    extend(accepted, rows, capsys=capsys)
+    model = (accepted.root / "adapters/model.py").read_text()
+    wrong = 'if kind == "quince" and int(number) < 183:'
+    accepted.write("adapters/model.py", model.replace("if int(number) < wrong:", wrong))
+    result = accepted.run("--gate-accept", "worse")
+    result.stdout.fnmatch_lines(["*not accepted, fruit/good: critical slices got worse: rare; *"])
