@@ -37,8 +37,7 @@ _MORE_SIGN_OFFS = (
     "VG",
 )
 _FORWARDS = re.compile(
-    r"\b(?:fwd?|fyi|wg|tr|rv)\b|\bforward|\b(?:see|message|mail|thread) below|weitergeleitet|weiterleit|siehe unten",
-    re.I,
+    r"\b(?:fwd?|wg|tr|rv)\s?:|\bfyi\b|\bforward|\b(?:see|message|mail|thread) below|weitergeleitet|siehe unten", re.I
 )
 """What is forwarded is the matter itself."""
 _QUOTED = re.compile(r"\s*>")
