@@ -123,6 +123,7 @@ def _import_parser(parser: argparse.ArgumentParser, kind: str) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="the folder of the new task")
     add("--name", metavar="NAME", help="the task's name (default: that of the folder)")
     add("--attribution", default="", metavar="TEXT", help="source and licence, shown in reports")
+    add("--accept-leaks", default="", metavar="REASON", help="why texts may be in the pool and in the holdout")
     add("--skip-bad-rows", action="store_true", help="leave bad rows out and list them, instead of stopping")
     add("--at", default="", metavar="PATH", help="json: where the list of rows stands, such as data.train")
     add(
@@ -258,6 +259,7 @@ def _import(options: argparse.Namespace) -> None:
         out=options.out,
         name=options.name or options.out.resolve().name,
         attribution=options.attribution,
+        accept_leaks=options.accept_leaks,
         skip_bad_rows=options.skip_bad_rows,
     )
     _print(imported.lines())

@@ -75,7 +75,7 @@ class Imported:
         if self.only_in_pool:
             yield f"{len(self.only_in_pool)} labels stand in the pool only: {', '.join(self.only_in_pool[:5])}"
         if self.in_both:
-            yield f"{self.in_both} holdout texts stand in the pool as well, word for word"
+            yield f"{self.in_both} holdout texts stand in the pool as well, word for word: see them with: harness check"
         if self.holdout is None:
             yield f"next: harness prepare {shown(self.out)}"
 
@@ -88,6 +88,7 @@ def import_tables(
     out: Path,
     name: str,
     attribution: str = "",
+    accept_leaks: str = "",
     skip_bad_rows: bool = False,
 ) -> Imported:
     """Make a task in `out`, equal files giving equal bytes.
@@ -115,8 +116,7 @@ def import_tables(
             "a label without pool cases can't be learnt: correct them or move some rows"
         )
     task: dict[str, Any] = {"name": name, "schema": "schema.json", "decision_fields": list(schema["properties"])}
-    if attribution:
-        task["attribution"] = attribution
+    task |= {key: value for key, value in (("attribution", attribution), ("accept_leaks", accept_leaks)) if value}
     out.mkdir(parents=True, exist_ok=True)
     if holdout:
         write_cases(out / "pool.jsonl", [case for case, _ in pool])

@@ -21,7 +21,7 @@ from harness.fixtures_io.tasks import TASK_FILE, Fixture, load_fixture
 from harness.preparing.personal_data import find_personal_data
 from harness.reporting.checks import Checked, Pair
 from harness.runs.alike import Embed, near_leaks, semantic_leaks, untold_training
-from harness.runs.leaks import Leak, cards_of, exact_leaks, prompts_of
+from harness.runs.leaks import Leak, by_case, cards_of, exact_leaks, prompts_of
 
 NAMED = 5
 
@@ -82,7 +82,7 @@ def check_fixture(folder: Path, project: Project, *, embed: Embed | None) -> Che
         name=shown(folder),
         holdout=len(holdout),
         pool=len(pool),
-        leaks=tuple(_pair(leak, examples) for leak in leaks),
+        leaks=tuple(_pair(same, examples) for same in by_case(leaks)),
         accepted=fixture.accept_leaks,
         errors=tuple(errors),
         warnings=tuple(warnings),
@@ -113,16 +113,20 @@ def _examples(
     return shows, list(dict.fromkeys(stale))
 
 
-def _pair(leak: Leak, examples: Mapping[str, list[str]]) -> Pair:
-    shows = examples.get(leak.other, ()) if leak.source == "pool" else ()
-    place = f"{leak.source} {leak.other}".rstrip()
+def _pair(same: Sequence[Leak], examples: Mapping[str, list[str]]) -> Pair:
+    """One holdout case, and all places where it is known."""
+    places = []
+    for leak in same:
+        shows = examples.get(leak.other, ()) if leak.source == "pool" else ()
+        places.append(leak.place + (f" (an example of {', '.join(shows)})" if shows else ""))
+    first = same[0]
     return Pair(
-        how=leak.how,
-        similarity=leak.similarity,
-        holdout=leak.holdout,
-        text=leak.text,
-        place=place + (f", an example of {', '.join(shows)}" if shows else ""),
-        other_text=leak.other_text or leak.text,
+        how=first.how,
+        similarity=first.similarity,
+        holdout=first.holdout,
+        text=first.text,
+        place=", ".join(places),
+        other_text=next((leak.other_text for leak in same if leak.other_text), first.text),
     )
 
 

@@ -40,6 +40,11 @@ class Leak:
     how: str = "exact"
     similarity: float = 1.0
 
+    @property
+    def place(self) -> str:
+        """The source and the id there."""
+        return f"{self.source} {self.other}".rstrip()
+
 
 def cards_of(suite: Suite) -> list[TrainingCard]:
     """The cards of all LoRA weights that a suite's strategies use."""
@@ -87,19 +92,23 @@ def refuse_leaks(suite: Suite) -> None:
         raise FixtureError("\n  ".join(_lines(fixture, leaks)))
 
 
-def leak_line(leak: Leak, *, limit: int = TEXT) -> str:
-    """One leak on one line: where the case stands, and its text."""
-    place = f"{leak.source} {leak.other}".rstrip()
-    return f"{leak.holdout} = {place}: {plain_line(leak.text, limit=limit)}"
+def by_case(leaks: Sequence[Leak]) -> list[list[Leak]]:
+    """The leaks of each holdout case together."""
+    found: dict[str, list[Leak]] = {}
+    for leak in leaks:
+        found.setdefault(leak.holdout, []).append(leak)
+    return list(found.values())
 
 
 def _lines(fixture: Fixture, leaks: Sequence[Leak]) -> Iterator[str]:
-    cases = len({leak.holdout for leak in leaks})
+    cases = by_case(leaks)
     folder = shown(fixture.folder)
-    yield f"{cases} holdout cases of {folder} are known word for word before they are judged:"
-    yield from map(leak_line, leaks[:SHOWN])
-    if len(leaks) > SHOWN:
-        yield f"and {len(leaks) - SHOWN} more"
+    yield f"{len(cases)} holdout cases of {folder} are known word for word before they are judged:"
+    for same in cases[:SHOWN]:
+        places = ", ".join(leak.place for leak in same)
+        yield f"{same[0].holdout} = {places}: {plain_line(same[0].text, limit=TEXT)}"
+    if len(cases) > SHOWN:
+        yield f"and {len(cases) - SHOWN} more"
     yield f"remove them where they are known (all are shown by: harness check {folder}),"
     yield f"or say in {folder}/task.yaml why they may stay: `accept_leaks: REASON`"
 

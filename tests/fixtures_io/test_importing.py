@@ -79,7 +79,7 @@ def test_what_a_person_should_know_is_told(load):
         "fixtures/bank: 4 pool and 2 holdout cases, 3 labels of label",
         "rarest of label: charge (1), pin (1), card (2)",
         "2 labels stand in the pool only: charge, pin",
-        "1 holdout texts stand in the pool as well, word for word",
+        "1 holdout texts stand in the pool as well, word for word: see them with: harness check",
     ]
     assert imported.only_in_pool == ("charge", "pin")
     assert imported.in_both == 1

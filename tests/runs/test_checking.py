@@ -136,7 +136,7 @@ def test_copies_by_meaning_are_found_by_the_embedded_model(bank, capsys):
 def test_a_leak_names_the_strategies_that_show_it(bank):
     bank.pool(p7=("how do I put money on my account from another bank", "top_up"))
     bank.strategies("base: {stage: shipped, prompt: prompts/p.md, examples: {ids: [p2, p7]}}")
-    assert leaks(bank.check()) == [("h3", "exact", "pool p7, an example of bank/base")]
+    assert leaks(bank.check()) == [("h3", "exact", "pool p7 (an example of bank/base)")]
 
 
 def test_examples_that_were_locked_for_another_pool_are_an_error(bank):
@@ -158,6 +158,8 @@ def test_training_data_of_a_lora_is_compared_by_its_card(bank):
     bank.lora({"texts": {"p1": fingerprint(POOL["p1"][0]), "t9": fingerprint(TEXTS["h4"][0].upper())}})
     checked = bank.check()
     assert leaks(checked) == [("h4", "exact", "training data of tuned t9")]
+    bank.pool(p7=(TEXTS["h4"][0], "card_lost"))
+    assert leaks(bank.check()) == [("h4", "exact", "pool p7, training data of tuned t9")]
     assert checked.warnings == (
         "1 of 2 texts that tuned was trained on are not in this pool: of them only exact copies can be told",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.core.errors import FixtureError
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "banking77"
@@ -24,7 +25,7 @@ def project(tmp_path_factory):
     shutil.copytree(ROOT / "suites" / "banking77", folder / "suites" / "banking77")
     (folder / "pytest.ini").write_text("[pytest]\n")
     out = str(folder / "fixtures" / "banking77")
-    columns = ["--text", "text", "--label", "category", "--out", out]
+    columns = ["--text", "text", "--label", "category", "--out", out, "--accept-leaks", "published split"]
     assert main(["import", "csv", str(DATA / "train.csv"), "--holdout", str(DATA / "test.csv"), *columns]) == 0
     return folder
 
@@ -47,6 +48,22 @@ def test_the_import_keeps_every_row(project):
     folder = project / "fixtures" / "banking77"
     lines = {name: (folder / f"{name}.jsonl").read_text().count("\n") for name in ("pool", "holdout")}
     assert lines == {"pool": 10003, "holdout": 3080}
+
+
+def test_the_copies_that_the_published_split_holds_stop_a_run_unless_they_are_accepted(project):
+    from dataclasses import replace
+
+    from harness.fixtures_io.suites import Project, load_suite
+    from harness.runs.leaks import cards_of, exact_leaks, prompts_of, refuse_leaks
+
+    suite = load_suite(project / "suites/banking77/strategies.yaml", Project(root=project))
+    refuse_leaks(suite)
+    leaks = exact_leaks(suite.fixture, cards_of(suite), prompts_of(suite))
+    for source in ("pool", "training data of banking77_lora"):
+        assert len({leak.holdout for leak in leaks if leak.source == source}) == 25
+    assert len({leak.holdout for leak in leaks if leak.source.endswith("prompts/definitions.md")}) == 12
+    with pytest.raises(FixtureError, match="37 holdout cases of .*banking77 are known word for word"):
+        refuse_leaks(replace(suite, fixture=replace(suite.fixture, accept_leaks="")))
 
 
 def test_the_weights_were_trained_on_this_pool(project):
