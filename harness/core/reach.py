@@ -107,6 +107,28 @@ def supported_bound(
             return 0.0
 
 
+def cases_needed(
+    kind: Kind, bound: float, *, alpha: float, cost_max: float | None = None, clustered: bool = False
+) -> int | None:
+    """The smallest number of independent cases that could show the bound; None where no number up to a billion could.
+
+    Arguments as in `supported_bound`.
+    """
+
+    def enough(n: int) -> bool:
+        return _within(kind, bound, supported_bound(kind, n, alpha=alpha, cost_max=cost_max, clustered=clustered))
+
+    low, high = 0, 1
+    while not enough(high):
+        low, high = high, high * 2
+        if high > 10**9:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
 def _within(kind: Kind, bound: float, best: float) -> bool:
     if kind is Kind.AT_LEAST:
         return bound <= best
@@ -126,7 +148,7 @@ def _check_assurance(assure: float, n: int, alpha: float) -> None:
         raise ClaimError(f"assure must be a rate strictly between 0 and 1, got {assure!r}")
     needed = st.zero_failures_sample_size(assure, alpha)
     if n < needed:
-        best = f"{n} cases can assure {_up(st.zero_failures_upper(n, alpha))}" if n else "there is no case"
+        best = f"{n} cases can assure {rounded_up(st.zero_failures_upper(n, alpha))}" if n else "there is no case"
         raise ClaimError(
             f"never(assure={assure:g}) needs {needed} cases without a violation; {best}: "
             f"assure less, add {needed - n} cases, or give the claim the role guard"
@@ -138,49 +160,32 @@ def _message(
 ) -> str:
     cases = "clusters" if clustered else "cases"
     confidence = f"{100 * (1 - alpha):g}%"
-    needed = _cases_needed(kind, bound, alpha, cost_max, clustered)
+    needed = cases_needed(kind, bound, alpha=alpha, cost_max=cost_max, clustered=clustered)
     more = f", use at least {needed} {cases}" if needed is not None else ""
     if kind is Kind.AT_LEAST:
-        fact = f"even {n} of {n} right shows no more than {_down(best)}"
-        remedy = f"lower the floor to {_down(best)}{more}"
+        fact = f"even {n} of {n} right shows no more than {rounded_down(best)}"
+        remedy = f"lower the floor to {rounded_down(best)}{more}"
     elif kind is Kind.AT_MOST:
-        fact = f"even 0 of {n} does not exclude {_up(best)}"
-        remedy = f"raise the ceiling to {_up(best)}{more}"
+        fact = f"even 0 of {n} does not exclude {rounded_up(best)}"
+        remedy = f"raise the ceiling to {rounded_up(best)}{more}"
     elif kind is Kind.COST_AT_MOST:
-        fact = f"even without any cost, a mean of {_up(best)} is not excluded"
-        remedy = f"raise the ceiling to {_up(best)}{more}"
+        fact = f"even without any cost, a mean of {rounded_up(best)} is not excluded"
+        remedy = f"raise the ceiling to {rounded_up(best)}{more}"
     else:
-        fact = f"even where nothing changes, a change of {_up(best)} is not excluded"
-        remedy = f"choose a margin above {_up(best)}{more}"
+        fact = f"even where nothing changes, a change of {rounded_up(best)} is not excluded"
+        remedy = f"choose a margin above {rounded_up(best)}{more}"
     return (
         f"{kind} {bound:g} can't be shown on {n} {cases} with {confidence} confidence: {fact}. "
         f"To fix it: {remedy}, or give the claim the role guard."
     )
 
 
-def _cases_needed(kind: Kind, bound: float, alpha: float, cost_max: float | None, clustered: bool) -> int | None:
-    """The smallest number of cases that could show the bound; None where no number up to a billion could."""
-
-    def enough(n: int) -> bool:
-        return _within(kind, bound, supported_bound(kind, n, alpha=alpha, cost_max=cost_max, clustered=clustered))
-
-    low, high = 0, 1
-    while not enough(high):
-        low, high = high, high * 2
-        if high > 10**9:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
-def _down(rate: float) -> str:
+def rounded_down(rate: float) -> str:
     """Rounded so that the printed floor is within reach."""
     return f"{math.floor(rate * 1e4) / 1e4:g}"
 
 
-def _up(value: float) -> str:
+def rounded_up(value: float) -> str:
     """Rounded to three digits so that the printed ceiling or margin is within reach."""
     scale = 10.0 ** (2 - math.floor(math.log10(value)))
     return f"{math.ceil(value * scale) / scale:g}"
