@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.copies import fingerprint
+from harness.core.folding import fingerprint
 from harness.core.lazy import need
 from harness.core.prompting import inputs_text
 from harness.core.schemas import label_text

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from harness.core.copies import fingerprint
 from harness.core.digests import digest
 from harness.core.errors import ClaimError
+from harness.core.folding import fingerprint
 from harness.core.prompting import inputs_text
 from harness.core.reach import supported_bound
 from harness.core.records import Case, Slice
