@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.claims import at_least, no_worse
-from harness.core.copies import folded
 from harness.core.errors import ClaimError, FixtureError
+from harness.core.folding import folded
 from harness.core.kinds import Kind
 from harness.core.outcomes import Outcomes
 from harness.core.records import Slice

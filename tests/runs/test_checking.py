@@ -12,6 +12,7 @@ from harness.fixtures_io.baselines import Accepted, Baseline, write_baseline
 from harness.fixtures_io.example_locks import pool_digest
 from harness.fixtures_io.suites import Project
 from harness.fixtures_io.tasks import load_fixture
+from harness.preparing.duplicates import SEMANTIC
 from harness.runs.checking import check_fixture
 from harness.runs.freezing import freeze
 
@@ -124,12 +125,12 @@ def test_exact_and_near_copies_are_leaks_shown_side_by_side(bank, capsys, monkey
 
 
 def test_copies_by_meaning_are_found_by_the_embedded_model(bank, capsys):
-    bank.pool(p8=("cats and dogs", "top_up"), p9=("How can I put money on my account from a different bank?", "top_up"))
+    bank.pool(p8=("cats and dogs", "top_up"), p9=("how can I put money onto my account from another bank?", "top_up"))
     assert leaks(bank.check()) == []
     assert main(["check", "--json"]) == 1
     (found,) = json.loads(capsys.readouterr().out)["fixtures"]
     assert [(pair["holdout"], pair["how"], pair["place"]) for pair in found["leaks"]] == [("h3", "semantic", "pool p9")]
-    assert found["leaks"][0]["similarity"] >= 0.95
+    assert found["leaks"][0]["similarity"] >= SEMANTIC
     assert (found["blocks"], found["holdout"], found["pool"]) == (True, 4, 4)
 
 
