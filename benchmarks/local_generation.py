@@ -284,6 +284,8 @@ def page(options: argparse.Namespace, found: dict[str, dict[str, Any]], clocked:
         return f"{equal} of {options.cases}"
 
     schema = AnswerSchema(load_fixture(TICKETS).task.schema)
+    # On a machine that others use too, seconds on the clock would make the share look smaller.
+    masks = clocked["mask_s"] / min(clocked["seconds"], clocked["cpu_s"])
     valid = sum(fits(text, schema) for text in found["constrained"]["texts"])
     rows = [
         ("constrained, beside one `generate` each", "≥ 5 ×", beside("constrained", "constrained_generate")),
@@ -300,8 +302,6 @@ def page(options: argparse.Namespace, found: dict[str, dict[str, Any]], clocked:
         ("constrained answers that fit the whole schema", "all", f"{valid} of {options.cases}"),
     ]
     free = found["free"]
-    # On a machine that others use too, seconds on the clock would make the share look smaller.
-    masks = clocked["mask_s"] / min(clocked["seconds"], clocked["cpu_s"])
     weights = "the weights given" if options.model else "random weights"
     told = [
         "# Local generation beside `model.generate`",
