@@ -284,6 +284,8 @@ def page(options: argparse.Namespace, found: dict[str, dict[str, Any]], clocked:
         return f"{equal} of {options.cases}"
 
     schema = AnswerSchema(load_fixture(TICKETS).task.schema)
+    # On a machine that others use too, seconds on the clock would make the share look smaller.
+    masks = clocked["mask_s"] / min(clocked["seconds"], clocked["cpu_s"])
     valid = sum(fits(text, schema) for text in found["constrained"]["texts"])
     rows = [
         ("constrained, beside one `generate` each", "≥ 5 ×", beside("constrained", "constrained_generate")),
@@ -292,7 +294,7 @@ def page(options: argparse.Namespace, found: dict[str, dict[str, Any]], clocked:
         (
             "masks and forced tokens at batch 32",
             "≤ 5% of the time",
-            f"{100 * clocked['mask_s'] / clocked['seconds']:.1f}%",
+            f"{100 * masks:.1f}%",
         ),
         ("free answers equal to one `generate` each", "all", same("free", "free_generate")),
         ("those of batched `generate` equal to them", "", same("free_batched", "free_generate")),
@@ -313,7 +315,7 @@ def page(options: argparse.Namespace, found: dict[str, dict[str, Any]], clocked:
         "",
         "Peak memory of each process, model and libraries included:",
         "",
-        tabulate([(way, f"{found[way]['peak_mib']:,.0f} MiB") for way in WAYS], tablefmt="github"),
+        tabulate([(w, f"{found[w]['peak_mib']:,.0f} MiB") for w in WAYS], headers=["way", "peak"], tablefmt="github"),
         "",
         "`generate` is held to the schema by a processor of logits with the same masks; where the schema leaves no "
         "choice it takes the token that the harness takes, one forward pass each.",
