@@ -4,7 +4,7 @@ STAMP := .venv/.installed
 
 .PHONY: eval test lint clean
 
-eval: $(STAMP)  ## run the suites: five strategies against the frozen holdout
+eval: $(STAMP)  ## run the suites: every strategy against the frozen holdout
 	$(BIN)/pytest suites/
 
 test: $(STAMP)  ## run the tests

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "cli": {"core", "fixtures_io", "runs"},
 }
 HEAVY = {
+    "dateparser",
     "torch",
     "transformers",
     "peft",

@@ -79,24 +79,27 @@ def verified_digest(folder: Path, expected: str | None, *, adapter: str = "") ->
     return actual
 
 
-def read_card(lora: Path, *, base_digest: str, adapter: str = "") -> dict[str, Any]:
-    """The training card of LoRA weights; raises DriverError if it is missing, no card, or of another base."""
-    path = lora / "card.json"
+def read_card(
+    folder: Path, *, base_digest: str, adapter: str = "", kind: str = "LoRA weights", holds: str = "labels"
+) -> dict[str, Any]:
+    """The training card of trained weights; raises DriverError if it is missing, no card, or of another base.
+
+    `kind` names the weights in messages; `holds` is what their card has besides the base.
+    """
+    path = folder / "card.json"
     again = f"train them again with: harness train adapters/{adapter}.yaml"
     if not path.is_file():
-        raise DriverError(
-            f"{adapter}: no LoRA weights in {lora}; train them with: harness train adapters/{adapter}.yaml"
-        )
+        raise DriverError(f"{adapter}: no {kind} in {folder}; train them with: harness train adapters/{adapter}.yaml")
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        lacking = {"base_sha256", "labels"} - set(card)
+        lacking = {"base_sha256", holds} - set(card)
     except (ValueError, TypeError) as error:
         raise DriverError(f"{adapter}: {path} is not JSON: {error}; {again}") from error
     if lacking:
         raise DriverError(f"{adapter}: {path} has no {' and no '.join(sorted(lacking))}; {again}")
     if card["base_sha256"] != base_digest:
         raise DriverError(
-            f"{adapter}: the LoRA weights in {lora} were trained for a base with SHA-256 {card['base_sha256'][:12]}…, "
+            f"{adapter}: the {kind} in {folder} were trained for a base with SHA-256 {card['base_sha256'][:12]}…, "
             f"this base has {base_digest[:12]}…; {again}"
         )
     return card

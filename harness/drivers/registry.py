@@ -10,6 +10,7 @@ from harness.core.records import Adapter, BatchDriver, RemoteDriver
 
 DRIVERS = {
     "encoder": "harness.drivers.encoder:EncoderDriver",
+    "encoder_spans": "harness.drivers.encoder_spans:EncoderSpansDriver",
     "openai_chat": "harness.drivers.openai_chat:OpenAIChatDriver",
     "python": "harness.drivers.python_callable:PythonDriver",
     "transformers_local": "harness.drivers.transformers_local:TransformersDriver",

@@ -1,4 +1,4 @@
-"""`harness train`: train the LoRA weights that an adapter declares, on the pool of its task."""
+"""`harness train`: train the LoRA weights or heads that an adapter declares, on the pool of its task."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from harness.fixtures_io.tasks import Fixture, load_fixture
 from harness.reporting.progress import ProgressLine, Screen
 from harness.training.causal_lora import CausalHyperparameters, train_causal
 from harness.training.encoder_lora import Hyperparameters, train_encoder
+from harness.training.span_heads import SpanHyperparameters, train_spans
 
 _SHOWN = 5
 Say = Callable[[str], None]
@@ -33,13 +34,11 @@ def train(path: Path) -> Iterator[str]:
     Raises TrainingError if the adapter declares no training, or the pool holds copies of holdout cases.
     """
     adapter = load_adapter(path)
-    make = _TRAININGS.get(adapter.driver)
-    if make is None or "lora" not in adapter.options or "training" not in adapter.options:
-        raise TrainingError(
-            f"{shown(path)} declares no training; expected `lora` and `training` with one of the drivers "
-            f"{', '.join(_TRAININGS)}"
-        )
-    out = path.parent / str(adapter.options["lora"])
+    weights, make = _TRAININGS.get(adapter.driver, ("", None))
+    if make is None or weights not in adapter.options or "training" not in adapter.options:
+        wanted = ", ".join(f"`{key}` with driver {driver}" for driver, (key, _) in _TRAININGS.items())
+        raise TrainingError(f"{shown(path)} declares no training; expected `training` and {wanted}")
+    out = path.parent / str(adapter.options[weights])
     card = make(adapter, path, out, _Progress())
     yield f"{shown(out)}: epoch {card['kept_epoch']} kept, {card['duration_s']} s on {card['hardware']}"
 
@@ -82,10 +81,31 @@ def _train_causal(adapter: Adapter, path: Path, out: Path, progress: _Progress) 
     )
 
 
-_TRAININGS: Mapping[str, Callable[[Adapter, Path, Path, _Progress], dict[str, Any]]] = {
-    "encoder": _train_encoder,
-    "transformers_local": _train_causal,
+def _train_spans(adapter: Adapter, path: Path, out: Path, progress: _Progress) -> dict[str, Any]:
+    declared = dict(adapter.options["training"])
+    fixture = load_fixture(Project(root=path.parent.parent).fixture_folder(declared.pop("task"), path))
+    pool = _without_copies(fixture, declared.pop("holdout_copies", "refuse"), progress.line)
+    base = locate(adapter.model, adapter=adapter.name)
+    return train_spans(
+        base=base,
+        base_digest=verified_digest(base, adapter.options.get("sha256"), adapter=adapter.name),
+        pool=pool,
+        schema=AnswerSchema(fixture.task.schema),
+        comparisons=fixture.task.comparisons,
+        received=adapter.options.get("received"),
+        out=out,
+        task=fixture.task.name,
+        hyperparameters=SpanHyperparameters(**declared),
+        progress=progress,
+    )
+
+
+_TRAININGS: Mapping[str, tuple[str, Callable[[Adapter, Path, Path, _Progress], dict[str, Any]]]] = {
+    "encoder": ("lora", _train_encoder),
+    "encoder_spans": ("heads", _train_spans),
+    "transformers_local": ("lora", _train_causal),
 }
+"""By driver: the adapter's key for the folder of its weights, and what trains them."""
 
 
 def _strategy(path: Path, name: str) -> tuple[Suite, Strategy]:
