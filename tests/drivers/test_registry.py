@@ -49,7 +49,7 @@ def test_the_names_are_those_of_the_published_schema() -> None:
     [
         ("openai", "no driver 'openai'; did you mean 'openai_chat'?"),
         ("Python", "no driver 'Python'; did you mean 'python'?"),
-        ("zzz", "no driver 'zzz'; expected one of encoder, openai_chat, python, transformers_local"),
+        ("zzz", "no driver 'zzz'; expected one of encoder, encoder_spans, openai_chat, python, transformers_local"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_one(name: str, said: str) -> None:
