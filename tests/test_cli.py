@@ -174,7 +174,7 @@ def test_train_writes_weights_that_the_adapter_then_loads(root, capsys):
 def test_train_on_an_adapter_without_training_says_what_it_takes(root, capsys):
     assert refused(capsys, "train", "adapters/plain.yaml") == (
         "harness: adapters/plain.yaml declares no training; expected `lora` and `training` with one of the drivers "
-        "encoder, transformers_local\n"
+        "encoder, encoder_spans, transformers_local\n"
     )
 
 

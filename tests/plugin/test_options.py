@@ -97,7 +97,7 @@ def test_a_changed_holdout_stops_the_run_and_names_the_case(project):
 
 def test_an_example_from_the_holdout_is_refused(project):
     project.suite(ACCURACY)
-    row = {"id": "c0003", "inputs": {"text": "apple 3"}, "expected": {"kind": "apple"}}
+    row = {"id": "c0003", "inputs": {"text": "apple of the pool"}, "expected": {"kind": "apple"}}
     project.write("fixtures/fruit/pool.jsonl", json.dumps(row) + "\n")
     project.write(
         "suites/fruit/strategies.yaml",

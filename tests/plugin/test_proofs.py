@@ -35,7 +35,9 @@ def server():
 @pytest.fixture
 def shown(project, server):
     """Strategies with examples on a chat model."""
-    rows = [{"id": f"p{i}", "inputs": {"text": f"pear {i}00"}, "expected": {"kind": "pear"}} for i in range(3)]
+    rows = [
+        {"id": f"p{i}", "inputs": {"text": f"pear of the pool, {i}"}, "expected": {"kind": "pear"}} for i in range(3)
+    ]
     project.write("fixtures/fruit/pool.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     project.write("suites/fruit/strategies.yaml", STRATEGIES)
     project.write("adapters/good.yaml", f"driver: openai_chat\nmodel: m\nbase_url: {server.base_url}\n")
@@ -106,7 +108,7 @@ def test_answers_without_proofs_are_said_to_have_none(shown):
 
 
 def test_a_driver_that_renders_no_text_is_reported(project):
-    row = {"id": "p0", "inputs": {"text": "pear 100"}, "expected": {"kind": "pear"}}
+    row = {"id": "p0", "inputs": {"text": "pear of the pool, once more"}, "expected": {"kind": "pear"}}
     project.write("fixtures/fruit/pool.jsonl", json.dumps(row) + "\n")
     project.write(
         "suites/fruit/strategies.yaml",

@@ -31,7 +31,7 @@ def test_a_replay_reaches_the_same_verdicts_byte_for_byte(recorded):
     assert recorded.run("--gate-replay", "run.jsonl").ret == 0
     assert [recorded.report(name) for name in ("verdicts.json", "outcomes.jsonl")] == before
     assert recorded.calls == calls
-    assert not (recorded.root / ".holdfast").exists()
+    assert not (recorded.root / ".holdfast" / "ledger.sqlite").exists()
 
 
 def test_recording_the_same_run_twice_gives_the_same_bytes(recorded):
