@@ -173,8 +173,8 @@ def test_train_writes_weights_that_the_adapter_then_loads(root, capsys):
 
 def test_train_on_an_adapter_without_training_says_what_it_takes(root, capsys):
     assert refused(capsys, "train", "adapters/plain.yaml") == (
-        "harness: adapters/plain.yaml declares no training; expected `lora` and `training` with one of the drivers "
-        "encoder, encoder_spans, transformers_local\n"
+        "harness: adapters/plain.yaml declares no training; expected `training` and `lora` with driver encoder, "
+        "`heads` with driver encoder_spans, `lora` with driver transformers_local\n"
     )
 
 

@@ -35,9 +35,7 @@ def server():
 @pytest.fixture
 def shown(project, server):
     """Strategies with examples on a chat model."""
-    rows = [
-        {"id": f"p{i}", "inputs": {"text": f"pear of the pool, {i}"}, "expected": {"kind": "pear"}} for i in range(3)
-    ]
+    rows = [{"id": f"p{i}", "inputs": {"text": f"pear, pool {i}"}, "expected": {"kind": "pear"}} for i in range(3)]
     project.write("fixtures/fruit/pool.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     project.write("suites/fruit/strategies.yaml", STRATEGIES)
     project.write("adapters/good.yaml", f"driver: openai_chat\nmodel: m\nbase_url: {server.base_url}\n")
