@@ -23,3 +23,11 @@ def subject(claim: JudgedClaim) -> str:
         measure.metric, field=measure.field, slice=measure.slice, quantile=measure.quantile, k=measure.k, quote="`"
     )
     return name if claim.against is None else f"{name} since the {claim.against}"
+
+
+def share(k: int, n: int) -> str:
+    return f"{100 * k / n:.1f}%" if n else "–"
+
+
+def many(n: int, one: str, more: str | None = None) -> str:
+    return f"{n} {one if n == 1 else more or one + 's'}"

@@ -22,7 +22,8 @@ from support.small_report import (
 
 from harness.core.records import Case, Decoding, Failure, Measure, ParseMode, Response, Stage
 from harness.core.scoring import Scorer
-from harness.reporting.markdown import decision, report_markdown
+from harness.reporting.deciding import decision
+from harness.reporting.markdown import report_markdown
 from harness.runs.declared import DeclaredClaim
 from harness.runs.moved import Comparing
 
