@@ -235,7 +235,10 @@ def test_changed_cases_are_shown_with_before_and_after_dearest_first():
         return right(case)
 
     text = page({"mine": table(answer)}, baseline=table(wrong_below(3, "cold_soup")))
-    assert rows(text, "Changed since the baseline") == [["strategy", "lost", "gained"], ["mine", "2", "3"]]
+    assert rows(text, "Changed since the baseline") == [
+        ["strategy", "what was changed", "lost", "gained", "cost up", "cost down"],
+        ["mine", "not known", "2", "3", "55 in 2 cases", "12 in 3 cases"],
+    ]
     part = text.split("### Changed since the baseline\n")[1].split("\n#")[0]
     assert [line for line in part.splitlines() if line.startswith(("-", "  >"))] == [
         "- lost by `mine`: `c08`, cost 30: `loud` is `true`, before `true`, now `false`",
