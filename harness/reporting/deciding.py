@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.core.metrics import METRICS, dearest_errors, members, outcomes_of
 from harness.core.policy import Effect
+from harness.core.records import Stage
 from harness.core.tables import OutcomeTable
 from harness.core.wording import sentence
 from harness.reporting.blocks import many, subject
@@ -18,19 +19,27 @@ NAMED = 8
 
 
 def decision(report: Report) -> str:
-    """The decision in one sentence."""
-    blocks, warns = report.count(Effect.BLOCK), report.count(Effect.WARN)
-    met = report.count(Effect.PASS)
+    """The decision in one sentence. Claims about references, which never block, do not count."""
+    claims = [claim for suite in report.suites for claim in suite.claims if not _of_reference(suite, claim)]
+    blocks, warns, met = (sum(c.effect is what for c in claims) for what in (Effect.BLOCK, Effect.WARN, Effect.PASS))
     if report.broken:
         return f"BLOCKED: {many(len(report.broken), 'strategy', 'strategies')} could not be run."
     if blocks:
         return f"BLOCKED: {many(blocks, 'claim')} not met."
-    if not met and not warns:
+    if not any(suite.claims for suite in report.suites):
         return "NOTHING JUDGED: no claim was settled."
     if any(suite.incomplete for suite in report.suites):
         return f"INCOMPLETE, not a passed gate: no claim blocks, {many(met, 'claim')} met."
+    unsettled = sum(c.role == "gate" and c.effect is Effect.WARN for c in claims)
+    if unsettled:
+        return f"INCONCLUSIVE: no claim blocks, but {many(unsettled, 'gate')} not settled; {many(met, 'claim')} met."
     rest = f"; {many(warns, 'claim')} not met or not settled that may not block" if warns else ""
     return f"PASS: no claim blocks, {many(met, 'claim')} met{rest}."
+
+
+def _of_reference(suite: SuiteReport, claim: JudgedClaim) -> bool:
+    run = suite.runs.get(claim.measure.run)
+    return run is not None and run.strategy.stage is Stage.REFERENCE
 
 
 def head(report: Report) -> Iterator[str]:

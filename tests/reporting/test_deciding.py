@@ -1,9 +1,10 @@
 """What blocks is told with the cases that it is about."""
 
 import pytest
-from support.small_report import at_least, never, no_worse, report, suite_report, table, wrong_below
+from support.small_report import at_least, never, no_worse, report, right, suite_report, table, wrong_below
 
-from harness.core.records import Response
+from harness.core.records import Response, Stage
+from harness.reporting.deciding import decision
 from harness.reporting.markdown import report_markdown
 
 
@@ -45,3 +46,12 @@ def test_a_regression_names_the_lost_cases_and_zero_tolerance_the_violations():
 @pytest.mark.parametrize("claims", [[at_least("one", 0.5)], [at_least("one", 0.9, role="report")]])
 def test_what_does_not_block_names_no_cases(claims):
     assert below_the_decision({"one": table(unheard)}, claims) == []
+
+
+def test_claims_about_references_do_not_count_in_the_decision():
+    runs = {"old": table(wrong_below(30)), "one": table(right)}
+    claims = [at_least("old", 0.5, role="report"), at_least("old", 0.1, role="report"), at_least("one", 0.8)]
+    stages = {"old": {"stage": Stage.REFERENCE}}
+    assert decision(report(suite_report(runs, claims, strategies=stages))) == "PASS: no claim blocks, 1 claim met."
+    alone = suite_report(runs, claims[:2], strategies=stages)
+    assert decision(report(alone)) == "PASS: no claim blocks, 0 claims met."

@@ -55,7 +55,7 @@ def rows(text, heading):
         (30, [at_least("one", 0.8)], "BLOCKED: 1 claim not met."),
         (30, [at_least("one", 0.8), at_least("one", 0.7)], "BLOCKED: 2 claims not met."),
         (30, [at_least("one", 0.8, role="report")], "PASS: no claim blocks, 0 claims met; 1 claim not met or not "),
-        (5, [at_least("one", 0.85)], "PASS: no claim blocks, 0 claims met; 1 claim not met or not settled that may no"),
+        (5, [at_least("one", 0.85)], "INCONCLUSIVE: no claim blocks, but 1 gate not settled; 0 claims met."),
         (0, [], "NOTHING JUDGED: no claim was settled."),
     ],
 )
