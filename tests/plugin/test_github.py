@@ -45,10 +45,8 @@ def test_blocking_claims_are_annotated_at_their_line_and_at_the_prompt(on_github
         "100 of 200 right (50.0%25), at most 56.0%25 with 95%25 confidence; 88%25 asked"
         "%0Adearest errors: c0000, c0001, c0002, c0003, c0004 and 95 more"
     )
-    few = (
-        "20 of 20 right (100.0%25), at least 86.1%25 with 95%25 confidence; 95%25 asked"
+    few = "20 of 20 right (100.0%25), at least 86.1%25 with 95%25 confidence; 95%25 asked"
     few += "; 39 more cases would settle it"
-    )
     rare = "INCONCLUSIVE%3A bad%2C accuracy on rare%2C and 1 more"
     assert commands(result) == [
         f"::error file=suites/fruit/test_fruit.py,line=3,title=FAIL%3A bad%2C accuracy::{lost}",
