@@ -1,57 +1,57 @@
-"""The cases behind a claim that is not met, by their ids: a claim is looked into case by case."""
+"""The cases behind a claim that is not met: a claim is looked into case by case."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.core.metrics import dearest_errors, members
-from harness.core.records import Measure, Status
-from harness.core.tables import STATUSES, OutcomeTable
-from harness.core.verdicts import some
+from harness.core.metrics import METRICS, dearest_errors, members, outcomes_of
+from harness.core.tables import OutcomeTable
 from harness.reporting.model import JudgedClaim, SuiteReport
 
-SHOWN = 5
-_NO_CASES = ("latency", "flip_rate", "disagreement")
-"""What these are about is no wrong answer to a case."""
+NAMED = 8
 
 
-def cases_behind(suite: SuiteReport, claim: JudgedClaim) -> str:
-    """The cases of a claim that is not met, plain text: "lost: a, b and 3 more"; "" where none can be named.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """The dearest cases with their costs, how many more there are, and whether all of them were lost."""
 
-    Of a paired claim the lost ones, of zero tolerance the violations, else those that count against it, dearest first.
-    """
-    verdict = claim.verdict
-    if verdict.missing_ids:
-        return f"without an answer: {some(verdict.missing_ids, SHOWN)}"
-    if claim.against is not None:
-        return f"lost: {some(verdict.lost_ids, SHOWN)}" if verdict.lost_ids else ""
-    if verdict.violation_ids:
-        return f"violations: {some(verdict.violation_ids, SHOWN)}"
-    if claim.measure.metric in _NO_CASES or claim.measure.run not in suite.runs:
-        return ""
-    table = suite.runs[claim.measure.run].table
-    part = suite.task.slice(claim.measure.slice) if claim.measure.slice else None
-    keep = members(suite.cases, part) & ~_fine(table, claim.measure)
-    ids = [table.case_ids[row] for row, _ in dearest_errors(table, keep, len(table.case_ids))]
-    return f"dearest errors: {some(ids, SHOWN)}" if ids else ""
+    cases: tuple[tuple[str, float], ...]
+    more: int
+    lost: bool
+
+    def __str__(self) -> str:
+        """In plain text, in which ids are as they are: for whoever makes them inert as a whole."""
+        return self.told([name for name, _ in self.cases])
+
+    def told(self, names: list[str]) -> str:
+        """The cases by `names`, which are the ids in their order, made ready for where they are shown."""
+        named = ", ".join(f"{name} (cost {cost:g})" for name, (_, cost) in zip(names, self.cases, strict=True))
+        more = f" and {self.more} more" if self.more else ""
+        return f"{'lost' if self.lost else 'cases'}, dearest first: {named}{more}"
 
 
-def _fine(table: OutcomeTable, measure: Measure) -> NDArray[np.bool_]:
-    """The cases of which no answer counts against a measure."""
-    fine: Any
-    match measure.metric:
-        case "field_accuracy" if measure.field is not None:
-            fine = table.fields[measure.field]
-        case "format_validity" | "unusable":
-            fine = table.valid
-        case "error_rate":
-            fine = table.status != STATUSES.index(Status.ERROR)
-        case "review_rate":
-            fine = table.status != STATUSES.index(Status.REVIEW)
-        case _:
-            fine = table.status == STATUSES.index(Status.CORRECT)
-    found: NDArray[np.bool_] = fine.all(axis=1)
-    return found
+def cases_behind(suite: SuiteReport, claim: JudgedClaim) -> Behind | None:
+    """The cases that a claim which is not met is about; None where it is about none in particular."""
+    run, verdict = suite.runs.get(claim.measure.run), claim.verdict
+    if run is None:
+        return None
+    ids = {*verdict.lost_ids, *verdict.violation_ids} or set(_unmet(suite, run.table, claim))
+    found = dearest_errors(run.table, np.array([name in ids for name in run.table.case_ids], dtype=np.bool_), NAMED)
+    if not found:
+        return None
+    named = tuple((suite.cases[row].id, cost) for row, cost in found)
+    return Behind(cases=named, more=max(0, len(ids) - len(found)), lost=bool(verdict.lost_ids))
+
+
+def _unmet(suite: SuiteReport, table: OutcomeTable, claim: JudgedClaim) -> tuple[str, ...]:
+    """The cases that count against a floor or a ceiling."""
+    measure = claim.measure
+    if measure.metric not in METRICS or measure.metric == "latency":
+        return ()
+    part = suite.task.slice(measure.slice) if measure.slice else None
+    outcomes = outcomes_of(table, suite.task, members(suite.cases, part), measure)
+    if claim.kind == "at_least":
+        return outcomes.ids_where((outcomes.values < 1).any(axis=1))
+    return outcomes.ids_where((outcomes.values > 0).any(axis=1)) if claim.kind == "at_most" else ()

@@ -11,9 +11,9 @@ from harness.core.metrics import members, rates
 from harness.core.policy import Effect
 from harness.core.records import Stage, Status
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
-from harness.reporting.blocking import cases_behind
 from harness.reporting.blocks import many, share, table
-from harness.reporting.deciding import claim_line, decision
+from harness.reporting.changed_treatment import kinds_told
+from harness.reporting.deciding import cases_told, claim_line, decision
 from harness.reporting.escaping import markdown_text
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 from harness.reporting.page import Section, page
@@ -72,8 +72,8 @@ def _head(report: Report) -> Iterator[str]:
 def _blocker(report: Report, suite: SuiteReport, claim: JudgedClaim) -> Iterator[str]:
     where = f"{markdown_text(suite.name)}: " if len(report.suites) > 1 else ""
     yield f"- **{claim.verdict.status}** {where}{claim_line(claim)}"
-    if cases := cases_behind(suite, claim):
-        yield f"  - {markdown_text(cases, limit=500)}"
+    if cases := cases_told(suite, claim):
+        yield f"  - {cases}"
 
 
 def _numbers(report: Report) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _numbers(report: Report) -> Iterator[str]:
 
 
 def changed_numbers(suite: SuiteReport) -> Iterator[str]:
-    """A row per strategy that may block: fixed and broken cases, accuracy and costs, then and now; none if unknown."""
+    """A row per strategy that may block: lost and gained cases, accuracy and costs, then and now; none if unknown."""
     before = suite.baseline
     if before is None:
         return
@@ -103,7 +103,9 @@ def changed_numbers(suite: SuiteReport) -> Iterator[str]:
     if rows:
         yield "#### Since the baseline"
         yield ""
-        yield from table(["strategy", "broken", "fixed", "accuracy", "cost of errors per 1,000"], rows)
+        yield from table(
+            ["strategy", "what was changed", "lost", "gained", "accuracy", "cost of errors per 1,000"], rows
+        )
 
 
 def _changed(
@@ -114,6 +116,7 @@ def _changed(
     then, today = rates(before, suite.task, keep), rates(run.table, suite.task, keep)
     return [
         f"`{name}`",
+        kinds_told(suite, run),
         str(int((was & ~now).sum())),
         str(int((~was & now).sum())),
         f"{share(then.correct, then.answered)} → {share(today.correct, today.answered)}",

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from harness.core.metrics import METRICS, dearest_errors, members, outcomes_of
 from harness.core.policy import Effect
 from harness.core.records import Stage
-from harness.core.tables import OutcomeTable
 from harness.core.wording import sentence
+from harness.reporting.blocking import cases_behind
 from harness.reporting.blocks import many, subject
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
-
-NAMED = 8
 
 
 def decision(report: Report) -> str:
@@ -53,7 +48,7 @@ def head(report: Report) -> Iterator[str]:
     blocking = [(suite, c) for suite in report.suites for c in suite.claims if c.effect is Effect.BLOCK]
     for suite, claim in blocking:
         yield f"- **{claim.verdict.status}** {claim_line(claim)}"
-        if cases := _cases(suite, claim):
+        if cases := cases_told(suite, claim):
             yield f"  - {cases}"
     open_claims = [c for suite in report.suites for c in suite.claims if c.effect is Effect.WARN and c.role != "report"]
     for claim in open_claims:
@@ -65,31 +60,11 @@ def head(report: Report) -> Iterator[str]:
         yield ""
 
 
-def _cases(suite: SuiteReport, claim: JudgedClaim) -> str:
-    """The cases that a blocking claim is about, dearest first; "" where it is about none in particular."""
-    run, verdict = suite.runs.get(claim.measure.run), claim.verdict
-    if run is None:
-        return ""
-    ids = {*verdict.lost_ids, *verdict.violation_ids} or set(_unmet(suite, run.table, claim))
-    found = dearest_errors(run.table, np.array([name in ids for name in run.table.case_ids], dtype=np.bool_), NAMED)
-    if not found:
-        return ""
-    named = ", ".join(f"{markdown_code(suite.cases[row].id)} (cost {cost:g})" for row, cost in found)
-    more = f" and {len(ids) - len(found)} more" if len(ids) > len(found) else ""
-    return f"{'lost' if verdict.lost_ids else 'cases'}, dearest first: {named}{more}"
-
-
-def _unmet(suite: SuiteReport, table: OutcomeTable, claim: JudgedClaim) -> tuple[str, ...]:
-    """The cases that count against a floor or a ceiling."""
-    measure = claim.measure
-    if measure.metric not in METRICS or measure.metric == "latency":
-        return ()
-    part = suite.task.slice(measure.slice) if measure.slice else None
-    outcomes = outcomes_of(table, suite.task, members(suite.cases, part), measure)
-    if claim.kind == "at_least":
-        return outcomes.ids_where((outcomes.values < 1).any(axis=1))
-    return outcomes.ids_where((outcomes.values > 0).any(axis=1)) if claim.kind == "at_most" else ()
-
-
 def claim_line(claim: JudgedClaim) -> str:
     return f"`{claim.measure.run}`, {sentence(claim.verdict, subject=subject(claim))}"
+
+
+def cases_told(suite: SuiteReport, claim: JudgedClaim) -> str:
+    """The cases that a blocking claim is about, dearest first; "" where it is about none in particular."""
+    behind = cases_behind(suite, claim)
+    return "" if behind is None else behind.told([markdown_code(name) for name, _ in behind.cases])

@@ -60,8 +60,8 @@ def _claim_lines(suite: SuiteReport, claim: JudgedClaim, *, several: bool) -> li
 
 
 def _case_lines(suite: SuiteReport, claim: JudgedClaim) -> list[str]:
-    cases = cases_behind(suite, claim)
-    return wrapped(plain_line(cases), width=WIDTH, indent="    ") if cases else []
+    behind = cases_behind(suite, claim)
+    return [] if behind is None else wrapped(plain_line(str(behind), limit=LONGEST), width=WIDTH, indent="    ")
 
 
 def _more(count: int, what: str) -> list[str]:

@@ -112,7 +112,8 @@ def run_annotations(suites: Sequence[Finished], report: Report, *, root: Path, w
                 continue
             level = "error" if judged.effect == "block" else "warning"
             title = f"{verdict.status}: {claim.measure.run}, {subject(judged).replace('`', '')}"
-            message = "\n".join(filter(None, [sentence(verdict), cases_behind(shown, judged)]))
+            behind = cases_behind(shown, judged)
+            message = sentence(verdict) + ("" if behind is None else f"\n{behind}")
             prompt = folder / finished.session.strategy(claim.measure.run).prompt
             places = [(_test_file(claim, root), claim.line), *([(prompt, 1)] if level == "error" else [])]
             found += [

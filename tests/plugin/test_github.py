@@ -43,7 +43,7 @@ def test_blocking_claims_are_annotated_at_their_line_and_at_the_prompt(on_github
     assert result.ret == 1
     lost = (
         "100 of 200 right (50.0%25), at most 56.0%25 with 95%25 confidence; 88%25 asked"
-        "%0Adearest errors: c0000, c0001, c0002, c0003, c0004 and 95 more"
+        "%0Acases, dearest first: " + ", ".join(f"c000{number} (cost 4)" for number in range(8)) + " and 92 more"
     )
     few = "20 of 20 right (100.0%25), at least 86.1%25 with 95%25 confidence; 95%25 asked"
     few += "; 39 more cases would settle it"

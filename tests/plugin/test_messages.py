@@ -108,7 +108,7 @@ def test_the_end_of_a_run_lists_gates_and_guards_that_are_not_met(project):
     )
     result = project.run()
     lines = result.outlines[result.outlines.index(next(x for x in result.outlines if "= holdfast =" in x)) + 1 :]
-    assert lines[0].startswith("PASS: no claim blocks")
+    assert lines[0] == "INCONCLUSIVE: no claim blocks, but 1 gate not settled; 1 claim met."
     assert lines[1] == "fruit: 1 PASS, 5 INCONCLUSIVE, 3 FAIL; none blocking"
     told = lines[2 : next(i for i, line in enumerate(lines) if line.startswith("report:"))]
     assert [line for line in told if line.startswith("  INC")] == [
@@ -128,7 +128,7 @@ def test_the_end_of_a_run_spread_over_workers_lists_them_too(project):
         [
             "BLOCKED: 1 claim not met.",
             "  FAIL: bad, accuracy: 100 of 200 right*",
-            "    dearest errors: c0000, c0001, c0002, c0003, c0004 and 95 more",
+            "    cases, dearest first: c0000 (cost 4), c0001 (cost 4), c0002 (cost 4), c0003 (cost 4), c0004*",
             "fruit: 1 FAIL; 1 blocking",
             "report: reports/latest/report.md",
         ],

@@ -33,14 +33,14 @@ def test_it_begins_with_the_marker_and_the_decision():
 def test_blockers_come_with_their_cases_then_what_does_not_block():
     opened = in_the_open(comment_markdown(made()))
     assert "- **FAIL** `poor`, accuracy since the baseline: lost 30 cases, gained 0 of 40;" in opened
-    assert "  - lost: c00, c01, c02, c03, c04 and 25 more" in opened
+    assert "  - lost, dearest first: `c00` (cost 4), `c01` (cost 4), " in opened
     assert "- INCONCLUSIVE, does not block: `base`, accuracy" in opened
 
 
 def test_changed_numbers_and_strategies_are_in_the_open_and_the_rest_is_folded():
     text = comment_markdown(made())
     opened = in_the_open(text)
-    assert re.search(r"\| `poor` +\| 30 +\| 0 +\| 100.0% → 25.0% +\| 0 → 3,000 +\|", opened)
+    assert re.search(r"\| `poor` +\| not known +\| 30 +\| 0 +\| 100.0% → 25.0% +\| 0 → 3,000 +\|", opened)
     assert "#### Strategies" in opened
     assert "Provenance" not in opened
     assert "<details><summary>Provenance</summary>" in text

@@ -14,8 +14,11 @@ def test_the_decision_comes_first_then_what_blocks_with_its_cases_then_the_count
     assert (
         lines[1] == "  FAIL: poor, accuracy: lost 30 cases, gained 0 of 40; the loss is real, at least 62.4 points with"
     )
-    assert lines[3] == "    lost: c00, c01, c02, c03, c04 and 25 more"
-    assert "    dearest errors: c00, c01, c02, c03, c04 and 25 more" in lines
+    assert (
+        lines[3] == "    lost, dearest first: c00 (cost 4), c01 (cost 4), c02 (cost 4), c03 (cost 4), c04 (cost 4), c05"
+    )
+    assert lines[4] == "      (cost 4), c06 (cost 4), c07 (cost 4) and 22 more"
+    assert any(line.startswith("    cases, dearest first: c00 (cost 4), ") for line in lines)
     assert sum(line.startswith("  FAIL: ") for line in lines) == 10
     assert lines[-3:] == [
         "  and 3 more that block",
@@ -38,7 +41,7 @@ def test_what_is_not_met_and_does_not_block_comes_after_the_counts():
 def test_zero_tolerance_names_the_violations():
     claims = [never("poor", "costly_error_rate"), never("poor", "cost")]
     lines = summary_lines(report(suite_report({"poor": table(wrong_below(2))}, claims)))
-    assert "    violations: c00, c01" in lines
+    assert "    cases, dearest first: c00 (cost 4), c01 (cost 4)" in lines
 
 
 def test_a_strategy_that_could_not_run_is_told_within_the_columns():
