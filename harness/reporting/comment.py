@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.metrics import members, rates
-from harness.core.policy import Effect
 from harness.core.records import Stage, Status
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.reporting.blocks import many, share, table
 from harness.reporting.changed_treatment import kinds_told
-from harness.reporting.deciding import cases_told, claim_line, decision
+from harness.reporting.deciding import decision, unmet_lines
 from harness.reporting.escaping import markdown_text
-from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.model import Report, RunReport, SuiteReport
 from harness.reporting.page import Section, page
 from harness.reporting.strategies import strategies_section
 
@@ -23,7 +22,6 @@ MARKER = "<!-- holdfast: this comment is updated by the next run -->"
 """The first line, by which a workflow finds the comment that it made before."""
 LIMIT = 65_536
 """GitHub refuses a longer comment. It counts characters; bytes of UTF-8 are never fewer."""
-BLOCKERS, UNMET = 20, 10
 _IN_THE_OPEN = ("decision", "strategies")
 
 
@@ -49,31 +47,7 @@ def _head(report: Report) -> Iterator[str]:
     yield MARKER
     yield f"### Holdfast: {decision(report)}"
     yield ""
-    for name, why in report.broken.items():
-        yield f"- `{name}` could not be run: {markdown_text(why, limit=500)}"
-    unmet = [(suite, claim) for suite in report.suites for claim in suite.claims if claim.effect is not Effect.PASS]
-    blocking = [pair for pair in unmet if pair[1].effect is Effect.BLOCK]
-    for suite, claim in blocking[:BLOCKERS]:
-        yield from _blocker(report, suite, claim)
-    if len(blocking) > BLOCKERS:
-        yield f"- and {len(blocking) - BLOCKERS} more that block"
-    open_claims = [claim for _, claim in unmet if claim.effect is Effect.WARN and claim.role != "report"]
-    for claim in open_claims[:UNMET]:
-        yield f"- {claim.verdict.status}, does not block: {claim_line(claim)}"
-    if len(open_claims) > UNMET:
-        yield f"- and {len(open_claims) - UNMET} more that are not met and do not block"
-    notes = [line for suite in report.suites for line in (*suite.incomplete, *suite.unjudged)]
-    yield from (f"- {markdown_text(note, limit=300)}" for note in notes[:UNMET])
-    if len(notes) > UNMET:
-        yield f"- and {many(len(notes) - UNMET, 'more note')}"
-    yield ""
-
-
-def _blocker(report: Report, suite: SuiteReport, claim: JudgedClaim) -> Iterator[str]:
-    where = f"{markdown_text(suite.name)}: " if len(report.suites) > 1 else ""
-    yield f"- **{claim.verdict.status}** {where}{claim_line(claim)}"
-    if cases := cases_told(suite, claim):
-        yield f"  - {cases}"
+    yield from unmet_lines(report)
 
 
 def _numbers(report: Report) -> Iterator[str]:

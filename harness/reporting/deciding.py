@@ -9,8 +9,12 @@ from harness.core.records import Stage
 from harness.core.wording import sentence
 from harness.reporting.blocking import cases_behind
 from harness.reporting.blocks import many, subject
+from harness.reporting.claims import per_strategy
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
+
+BLOCKERS, OTHERS = 12, 10
+"""How many claims are listed at the top that block, and that do not."""
 
 
 def decision(report: Report) -> str:
@@ -38,24 +42,38 @@ def _of_reference(suite: SuiteReport, claim: JudgedClaim) -> bool:
 
 
 def head(report: Report) -> Iterator[str]:
-    """The title, the decision, and every claim that is not met, those that block first."""
+    """The title, the decision, and what is not met."""
     yield "# Holdfast report"
     yield ""
     yield f"**{decision(report)}** Profile `{report.provenance.profile}`."
     yield ""
+    yield from unmet_lines(report)
+
+
+def unmet_lines(report: Report) -> Iterator[str]:
+    """A list of what could not be run, what blocks with its cases, and what is not met or to be known besides.
+
+    Bounded: how many more there are stands at the end of each. Nothing where all is met.
+    """
     for name, why in report.broken.items():
         yield f"- `{name}` could not be run: {markdown_text(why, limit=500)}"
     blocking = [(suite, c) for suite in report.suites for c in suite.claims if c.effect is Effect.BLOCK]
-    for suite, claim in blocking:
+    for suite, claim in blocking[:BLOCKERS]:
         yield f"- **{claim.verdict.status}** {claim_line(claim)}"
         if cases := cases_told(suite, claim):
             yield f"  - {cases}"
+    if rest := [claim for _, claim in blocking[BLOCKERS:]]:
+        yield f"- {many(len(rest), 'more claim')} that block, in `verdicts.json`: {per_strategy(rest)}"
     open_claims = [c for suite in report.suites for c in suite.claims if c.effect is Effect.WARN and c.role != "report"]
-    for claim in open_claims:
+    for claim in open_claims[:OTHERS]:
         yield f"- {claim.verdict.status} {claim_line(claim)}"
+    if others := open_claims[OTHERS:]:
+        yield f"- {many(len(others), 'more claim')} not met that do not block: {per_strategy(others)}"
     notes = [line for suite in report.suites for line in (*suite.incomplete, *suite.unjudged)]
-    for note in notes:
+    for note in notes[:OTHERS]:
         yield f"- {markdown_text(note, limit=300)}"
+    if len(notes) > OTHERS:
+        yield f"- {many(len(notes) - OTHERS, 'more note')} in `verdicts.json`"
     if report.broken or blocking or open_claims or notes:
         yield ""
 
