@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.core.errors import HoldfastError
+from harness.core.policy import PROFILES
 from harness.runs import LEDGER
 
 TASKS = ("classification", "extraction")
@@ -96,6 +97,20 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("ledgers", type=Path, nargs="+", metavar="LEDGER", help="a shard's ledger, or an export of one")
     merge.add_argument("--into", type=Path, metavar="PATH", help=f"the ledger that is judged (default: {LEDGER})")
     merge.set_defaults(command=_merge)
+
+    report = commands.add_parser("report", help="write a run's report again from stored predictions; asks no model")
+    report.add_argument(
+        "--from",
+        dest="sources",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="ledgers of shards, exports of them, or one recording; the project's own ledger is not used",
+    )
+    report.add_argument("--out", type=Path, metavar="DIR", help="where the report is written (default: reports/latest)")
+    report.add_argument("--profile", choices=PROFILES, help="pr: an inconclusive gate warns; release: it blocks")
+    report.set_defaults(command=_report)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of a declaration, for editors")
     schema.add_argument("name", choices=("adapter", "strategies", "task"))
@@ -226,6 +241,12 @@ def _merge(options: argparse.Namespace) -> int:
     ledger = options.into or LEDGER
     _print(merge_lines(ledger, options.ledgers))
     return judge(ledger)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness.runs.rebuilding import rebuild
+
+    return rebuild(options.sources, out=options.out, profile=options.profile)
 
 
 def _print(lines: Iterable[str]) -> None:
