@@ -73,6 +73,8 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
 
 
 def _accepted(accepted: AcceptedRun) -> str:
+    if not accepted.date:
+        return f"The baseline is `{accepted.strategy}`: {markdown_text(accepted.reason)}."
     commit = f" at `{markdown_text(accepted.revision)}`" if accepted.revision else ""
     told = f"The baseline is `{accepted.strategy}` as accepted on {markdown_text(accepted.date)}{commit}: "
     note = "" if accepted.treatment else " It was accepted before prompts and settings were kept with it."

@@ -19,6 +19,8 @@ BLOCKERS, OTHERS = 12, 10
 
 def decision(report: Report) -> str:
     """The decision in one sentence. Claims about references, which never block, do not count."""
+    if report.compared:
+        return report.compared
     claims = [claim for suite in report.suites for claim in suite.claims if not _of_reference(suite, claim)]
     blocks, warns, met = (sum(c.effect is what for c in claims) for what in (Effect.BLOCK, Effect.WARN, Effect.PASS))
     if report.broken:
@@ -45,7 +47,8 @@ def head(report: Report) -> Iterator[str]:
     """The title, the decision, and what is not met."""
     yield "# Holdfast report"
     yield ""
-    yield f"**{decision(report)}** Profile `{report.provenance.profile}`."
+    profile = "" if report.compared else f" Profile `{report.provenance.profile}`."
+    yield f"**{decision(report)}**{profile}"
     yield ""
     yield from unmet_lines(report)
 

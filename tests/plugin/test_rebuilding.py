@@ -19,7 +19,7 @@ def judged(project):
     project.strategies(fair="candidate", good="shipped")
     project.suite("def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.5)\n")
     assert project.run("--gate-record", "run.jsonl").ret == 0
-    project.wanted = [project.report(name) for name in FILES]
+    project.wanted = {name: project.report(name) for name in FILES}
     (project.root / "parts").mkdir()
     for number in (1, 2):
         shutil.rmtree(project.root / ".holdfast")
@@ -38,11 +38,15 @@ def harness(project, *arguments):
     return subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("sources", [("parts/1.sqlite", "parts/2.jsonl"), ("run.jsonl",)])
-def test_all_files_are_those_of_the_run(judged, sources):
+@pytest.mark.parametrize(
+    ("sources", "same"), [(("parts/1.sqlite", "parts/2.jsonl"), ("verdicts.json",)), (("run.jsonl",), FILES)]
+)
+def test_the_files_are_those_of_the_run(judged, sources, same):
+    """Shards measure latencies of their own; all else is the same."""
     done = harness(judged, "report", "--from", *sources)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [judged.report(name) for name in FILES] == judged.wanted
+    assert {name: judged.report(name) for name in same} == {name: judged.wanted[name] for name in same}
+    assert all((judged.root / "reports/latest" / name).is_file() for name in FILES)
     assert judged.calls == 0
     assert not (judged.root / LEDGER).exists()
     assert not (judged.root / ".pytest_cache").exists()
