@@ -1,4 +1,4 @@
-"""The payment messages are what their data card says: enough, right by what can be computed, all different, unleaked."""
+"""The payment messages are what their data card says: enough, right where it can be computed, different, unleaked."""
 
 import re
 from collections import Counter
