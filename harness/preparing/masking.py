@@ -80,11 +80,12 @@ def mask_texts(
 
 @dataclass(slots=True)
 class _Known:
-    """The values found in one case: their masks, and patterns of the ways in which they are written."""
+    """The values found in one case: their masks, and patterns of the ways in which they are written, each with its mask
+    and the characters without which it matches nothing."""
 
     last: Counter[str] = field(default_factory=Counter)
     masks: dict[tuple[Kind, str], str] = field(default_factory=dict)
-    patterns: dict[str, str] = field(default_factory=dict)
+    patterns: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def leave_out(self, text: str) -> None:
         """Gives no mask that stands in the text already, for that stands for another value."""
@@ -99,8 +100,8 @@ class _Known:
                 self.last[span.kind] += 1
                 number = self.last[span.kind]
                 self.masks[key] = f"<{span.kind}>" if number == 1 else f"<{span.kind}_{number}>"
-            for pattern in _patterns(span, text[span.start : span.end]):
-                self.patterns.setdefault(pattern, self.masks[key])
+            for pattern, characters in _patterns(span, text[span.start : span.end]):
+                self.patterns.setdefault(pattern, (self.masks[key], characters))
 
     def masked(self, text: str, spans: Sequence[Span]) -> str:
         pieces, at = [], 0
@@ -108,8 +109,11 @@ class _Known:
             pieces += [text[at : span.start], self.masks[_key(span)]]
             at = span.end
         done = "".join([*pieces, text[at:]])
+        plain = _plain(done)
         for pattern in sorted(self.patterns, key=lambda pattern: (-len(pattern), pattern)):
-            done = re.sub(pattern, self.patterns[pattern], done, flags=re.IGNORECASE)
+            mask, characters = self.patterns[pattern]
+            if characters in plain:  # a pattern takes a millisecond to compile, and is for one value of one case
+                done = re.sub(pattern, mask, done, flags=re.IGNORECASE)
         return done
 
 
@@ -117,15 +121,21 @@ def _key(span: Span) -> tuple[Kind, str]:
     return span.kind, span.value[-_SAME_PHONE:] if span.kind is Kind.PHONE else span.value
 
 
-def _patterns(span: Span, written: str) -> Iterator[str]:
-    """Patterns of a value that was found: as it was written, and of numbers with their digits grouped in any way."""
+def _patterns(span: Span, written: str) -> Iterator[tuple[str, str]]:
+    """Patterns of a value that was found: as it was written, and of numbers with their digits grouped in any way; each
+    with its characters in the form of `_plain`."""
     plain = {written, span.value}
     if span.kind in _NUMBERS:
         plain = {span.value, re.sub(r"[\W_]", "", written)}
     for text in plain:
         characters = map(re.escape, text)
         first = r"\+?" if span.kind is Kind.PHONE else ""
-        yield rf"(?<![\w<]){first}{(_GAP if span.kind in _NUMBERS else '').join(characters)}(?![\w>])"
+        yield rf"(?<![\w<]){first}{(_GAP if span.kind in _NUMBERS else '').join(characters)}(?![\w>])", _plain(text)
+
+
+def _plain(text: str) -> str:
+    """The letters and digits of a text, those alike that re.IGNORECASE takes for one letter."""
+    return re.sub(r"[\W_]", "", text).casefold().replace("ı", "i")
 
 
 def _texts(row: Row) -> Iterator[tuple[str, str]]:

@@ -98,6 +98,22 @@ def test_preparing_again_gives_the_same_bytes_and_another_seed_another_split(ban
     assert written(bank)["holdout.jsonl"] != first["holdout.jsonl"]
 
 
+def test_many_rows_are_not_compared_by_meaning_unless_it_is_asked_for(bank, capsys, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("harness.runs.embedding.Embedder.__call__", refuse)
+    monkeypatch.setattr("harness.runs.preparing.SEMANTIC_UP_TO", 59)
+    assert main(["prepare", "fixtures/bank"]) == 0
+    assert "more than 59 rows: nothing is compared by meaning" in capsys.readouterr().out
+    assert "semantic False" in (bank / "CARD.md").read_text(encoding="utf-8")
+    with pytest.raises(AssertionError, match="the model was loaded"):
+        main(["prepare", "fixtures/bank", "--semantic"])
+    monkeypatch.setattr("harness.runs.preparing.SEMANTIC_UP_TO", 60)
+    with pytest.raises(AssertionError, match="the model was loaded"):
+        main(["prepare", "fixtures/bank"])
+
+
 def test_a_frozen_holdout_is_not_prepared_away(bank, capsys):
     assert prepare() == 0
     assert main(["freeze", "fixtures/bank"]) == 0
