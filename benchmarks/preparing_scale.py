@@ -230,8 +230,8 @@ def whole(size: int, files: list[str]) -> list[str]:
     return [
         f"## The whole commands, {size:,} mails",
         "",
-        "Each command is below its reference; the ratio is of processor time. More than 50,000 rows are not compared by "
-        "meaning unless `--semantic` is given.",
+        "Each command is below its reference; the ratio is of processor time. More than 50,000 rows are not compared "
+        "by meaning unless `--semantic` is given.",
         "",
         "| command | time | processor time | ratio | peak memory | met? |",
         "|---|---:|---:|---:|---:|---|",

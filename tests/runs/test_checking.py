@@ -181,6 +181,14 @@ def test_personal_data_is_counted_by_kind_and_file(bank):
     )
 
 
+def test_personal_data_among_expected_values_is_counted_too(bank):
+    bank.replace("schema.json", '"enum": ["card_lost", "card_late", "top_up"]', '"type": "string"')
+    bank.holdout(TEXTS | {"h5": ("who wrote it", "jane.doe@example.org")})
+    assert bank.check().warnings == (
+        "personal data in 1 cases of fixtures/bank/holdout.jsonl, though task.yaml says that it is masked: 1 EMAIL (h5)",
+    )
+
+
 def test_labels_outside_the_schema_are_an_error_with_their_line(bank):
     bank.replace("holdout.jsonl", '"top_up"', '"topup"')
     checked = bank.check()
