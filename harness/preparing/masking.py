@@ -22,22 +22,27 @@ _NUMBERS = frozenset({Kind.IBAN, Kind.CARD, Kind.ID, Kind.PHONE})
 
 
 def mask(
-    rows: Sequence[Row], *, kinds: Collection[Kind] = USUAL, regions: Sequence[str] = REGIONS
+    rows: Sequence[Row],
+    *,
+    labels: Collection[str] = (),
+    kinds: Collection[Kind] = USUAL,
+    regions: Sequence[str] = REGIONS,
 ) -> tuple[tuple[Row, ...], StepReport]:
     """The rows with masks in the texts of their inputs and expected values, and what was masked.
 
-    Counts of the report: `rows` changed, and masks set, by kind. Its samples show masks and what stands around them.
-    Ids, tags, and numbers among the expected values stay as they are.
+    `labels` are expected fields with a closed list of values, which stay as they are, as do ids, tags, and numbers
+    among the expected values. Counts of the report: `rows` changed, and masks set, by kind. Its samples show masks and
+    what stands around them.
     """
     counts: Counter[str] = Counter({"rows": 0, **{kind.value: 0 for kind in Kind if kind in kinds}})
     samples: dict[str, list[Sample]] = {kind.value: [] for kind in Kind}
     done = []
     for row in rows:
-        texts = tuple(text for _, text in _texts(row))
+        texts = tuple(text for _, text in _texts(row, labels))
         masked = mask_texts(texts, kinds=kinds, regions=regions)
-        done.append(row if masked == texts else _with_texts(row, masked))
+        done.append(row if masked == texts else _with_texts(row, masked, labels))
         counts["rows"] += masked != texts
-        for (place, before), after in zip(_texts(row), masked, strict=True):
+        for (place, before), after in zip(_texts(row, labels), masked, strict=True):
             new = Counter(found["kind"] for found in MASK.finditer(after))
             new -= Counter(found["kind"] for found in MASK.finditer(before))
             counts.update(new)
@@ -138,18 +143,21 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]", "", text).casefold().replace("ı", "i")
 
 
-def _texts(row: Row) -> Iterator[tuple[str, str]]:
-    """The texts of a row with the names of their places."""
+def _texts(row: Row, labels: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The texts of a row, labels aside, with the names of their places."""
     for key, text in row.inputs.items():
         yield f"inputs.{key}", text
     for key, value in row.expected.items():
-        for text in texts_in(value):
+        for text in texts_in(value) if key not in labels else ():
             yield f"expected.{key}", text
 
 
-def _with_texts(row: Row, texts: Sequence[str]) -> Row:
+def _with_texts(row: Row, texts: Sequence[str], labels: Collection[str]) -> Row:
     """The row with other texts, in the order of `_texts`."""
     following = iter(texts)
     inputs = {key: next(following) for key in row.inputs}
-    expected = {key: map_texts(lambda _: next(following), value) for key, value in row.expected.items()}
+    expected = {
+        key: value if key in labels else map_texts(lambda _: next(following), value)
+        for key, value in row.expected.items()
+    }
     return replace(row, inputs=inputs, expected=expected)

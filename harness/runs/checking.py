@@ -36,6 +36,8 @@ def check_fixtures(folders: Sequence[Path], project: Project, *, embed: Embed | 
     if not found:
         raise FixtureError(f"there is no {project.fixtures}/*/{TASK_FILE} here; name a fixture's folder")
     for folder in found:
+        if not (folder / TASK_FILE).is_file():
+            raise FixtureError(f"{shown(folder)} holds no {TASK_FILE}; name a fixture's folder")
         yield check_fixture(folder, project, embed=embed)
 
 

@@ -15,11 +15,11 @@ from harness.core.digests import digest
 from harness.core.errors import FixtureError
 from harness.core.kinds import Kind
 from harness.core.records import Case, Slice, Task
-from harness.core.schemas import AnswerSchema
+from harness.core.schemas import AnswerSchema, label_text
 from harness.fixtures_io.cases import read_rows, write_cases, write_jsonl
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.importing import RAW
-from harness.fixtures_io.tasks import load_fixture
+from harness.fixtures_io.tasks import TASK_FILE, load_fixture
 from harness.preparing.cleaning import clean
 from harness.preparing.duplicates import Policy, find_pairs, settle_copies
 from harness.preparing.labels import (
@@ -33,6 +33,7 @@ from harness.preparing.labels import (
 )
 from harness.preparing.masking import mask, mask_samples
 from harness.preparing.needs import Need
+from harness.preparing.personal_data import find_personal_data
 from harness.preparing.rows import Row, StepReport
 from harness.preparing.rules import Change, changed_rules
 from harness.preparing.splitting import Split, split
@@ -82,6 +83,10 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     Writes pool.jsonl, validation.jsonl, holdout.jsonl, CARD.md, suspects.jsonl and prepared.json; the same rows and
     settings give the same bytes. Raises FixtureError where there are no raw rows, or the holdout is frozen.
     """
+    if not (folder / TASK_FILE).is_file():
+        raise FixtureError(
+            f"{shown(folder)} holds no {TASK_FILE}; write one with: harness import csv … --out {shown(folder)}"
+        )
     fixture = load_fixture(folder)
     if fixture.lock_path.exists():
         raise FixtureError(
@@ -103,7 +108,8 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     cleaned, reports = clean(rows, leave_out=settings.leave_out, free_fields=free)
     yield from steps.add(*reports)
     if settings.masking:
-        cleaned, report = mask(cleaned)
+        _refuse_personal_labels(cleaned, closed)
+        cleaned, report = mask(cleaned, labels=closed)
         steps.done = [mask_samples(earlier) for earlier in steps.done]
         yield from steps.add(report)
     policy, embedding = Policy(), embed if settings.semantic else None
@@ -173,6 +179,17 @@ def _fields(task: Task) -> tuple[list[str], list[str]]:
     schema = AnswerSchema(task.schema)
     closed = [name for name in task.decision_fields if schema.enumerated(name) is not None]
     return closed, [name for name in task.decision_fields if name not in closed]
+
+
+def _refuse_personal_labels(rows: Sequence[Row], closed: Sequence[str]) -> None:
+    """Raises FixtureError for labels that hold personal data: masked, different ones would become one."""
+    for name in closed:
+        labels = sorted({label_text(row.expected[name]) for row in rows})
+        if found := [number for number, label in enumerate(labels) if find_personal_data(label)]:
+            raise FixtureError(
+                f"{len(found)} of {len(labels)} labels of {name!r} hold personal data, which can't be masked without "
+                "mixing labels up; name them otherwise in the table and import it again, or prepare with --no-masking"
+            )
 
 
 def _needs(settings: Settings, task: Task) -> list[Need]:

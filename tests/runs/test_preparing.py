@@ -136,6 +136,33 @@ def test_a_claim_that_the_rows_cannot_carry_is_refused_with_what_they_could(bank
     assert "at_least 0.99 needs" in capsys.readouterr().err
 
 
+def imported(rows: list[tuple[str, str]]) -> None:
+    content = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+    Path("more.jsonl").write_text(content, encoding="utf-8")
+    assert main(["import", "jsonl", "more.jsonl", "--text", "text", "--label", "label", "--out", "fixtures/more"]) == 0
+
+
+def test_labels_stay_those_of_the_schema_however_they_are_spaced(tmp_path):
+    imported([(f"{asked} my {word}", f"{asked}\u00a0 {word}") for word in WORDS for asked in ASKED])
+    assert main(["prepare", "fixtures/more", "--no-semantic"]) == 0
+    fixture = load_fixture(tmp_path / "fixtures" / "more")
+    labels = {case.expected["label"] for case in (*fixture.unverified_holdout(), *fixture.pool())}
+    assert all("\u00a0 " in label for label in labels)
+
+
+def test_labels_with_personal_data_are_refused(capsys):
+    imported([(f"{asked} my {word}", f"{word.split()[0]}@example.org") for word in WORDS for asked in ASKED])
+    assert main(["prepare", "fixtures/more", "--no-semantic"]) == 2
+    assert "10 of 10 labels of 'label' hold personal data" in capsys.readouterr().err
+    assert main(["prepare", "fixtures/more", "--no-semantic", "--no-masking"]) == 0
+
+
+def test_a_folder_without_a_task_is_told_how_to_make_one(capsys):
+    assert main(["prepare", "fixtures/none"]) == 2
+    told = "harness: fixtures/none holds no task.yaml; write one with: harness import csv … --out fixtures/none\n"
+    assert capsys.readouterr().err == told
+
+
 def test_a_task_without_raw_rows_is_told_how_to_import_them(bank, capsys):
     (bank / "raw.jsonl").unlink()
     assert prepare() == 2
