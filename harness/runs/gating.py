@@ -6,7 +6,7 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -445,6 +445,15 @@ class Gating:
 
         spent = spent_lines(joined([self.spent()]))
         return [*self.ended.summary, *self.calls_told, *self._told, *spent, *self.ended.files]
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """What GitHub Actions is told at the end, a workflow command a line."""
+        from harness.runs.ending import broken_commands
+
+        if self.ended is not None:
+            return self.ended.commands
+        return broken_commands(self._broken, root=self._options.root, environment=os.environ)
 
     @property
     def calls_told(self) -> list[str]:
