@@ -136,6 +136,7 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     yield from steps.add(parts.report)
     if parts.reach:
         yield f"the holdout could tell: {parts.reach['']}"
+        yield from (f"of another size: {reach}" for reach in parts.other_sizes)
     _write(folder, parts, ranked)
     prepared = Prepared(
         task=task.name,
@@ -145,6 +146,7 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
         changes=tuple(changes),
         suspects=len(ranked),
         reach={name or "all": str(reach) for name, reach in parts.reach.items()},
+        other_sizes=tuple(map(str, parts.other_sizes)),
         settings=settings.as_dict(),
     )
     (folder / CARD).write_text(data_card(prepared), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,9 @@ def test_every_row_is_in_one_part_or_told_to_be_left_out(bank, capsys):
     assert len(found) == 58
     assert "2 rows left out" in told
     assert {row["part"] for row in found.values()} == {"pool", "validation", "holdout"}
+    sizes = [int(size) for size in re.findall(r"(?:could tell|another size): (\d+) cases: floors up to", told)]
+    assert sizes == [sizes[0], sizes[0] // 2, 2 * sizes[0]]
+    assert f"Of another size: {2 * sizes[0]} cases" in (bank / "CARD.md").read_text(encoding="utf-8")
 
 
 def test_texts_are_cleaned_and_masked_and_the_task_says_so(bank, capsys):
