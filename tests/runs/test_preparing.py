@@ -135,6 +135,22 @@ def test_steps_that_are_left_out_do_nothing(bank):
     assert not load_fixture(bank).task.personal_data_masked
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--holdout", "1.3"], "a holdout of 1.3 and a validation of 0.1 are no shares"),
+        (["--holdout", "0.6", "--validation", "0.4"], "less than 1 together, such as 0.3 and 0.1"),
+        (["--accuracy", "95"], "accuracy is a rate above 0 and below 1, such as 0.9; got 95"),
+        (["--margin", "-0.1"], "margin is a rate"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_anything_is_read(bank, capsys, options, told):
+    assert prepare(*options) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "60 rows" not in said.out
+
+
 def test_a_claim_that_the_rows_cannot_carry_is_refused_with_what_they_could(bank, capsys):
     assert prepare("--accuracy", "0.99") == 2
     assert "at_least 0.99 needs" in capsys.readouterr().err
