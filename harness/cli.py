@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int | None] = options.command
     try:
         return command(options) or 0
-    except HoldfastError as error:
+    except (HoldfastError, OSError) as error:
         print(f"harness: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
