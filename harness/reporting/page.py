@@ -13,7 +13,7 @@ from harness.reporting.changes import changes
 from harness.reporting.claims import claims_section
 from harness.reporting.consistency import consistency_section
 from harness.reporting.deciding import head
-from harness.reporting.errors import confusions_section, most_important, worst_section
+from harness.reporting.errors import confusions_section, money_section, most_important, worst_section
 from harness.reporting.escaping import markdown_text
 from harness.reporting.formats import formats_section
 from harness.reporting.model import Report, SuiteReport
@@ -60,6 +60,7 @@ def _suite(suite: SuiteReport) -> Iterator[tuple[str, Iterable[str]]]:
     yield "strategies", strategies_section(suite, natural)
     yield "fields", fields_section(suite, natural)
     yield "critical_slices", slices_section(suite, critical=True)
+    yield "money", money_section(suite, shown, natural)
     yield "confusions", confusions_section(suite, shown, natural)
     yield "worst", worst_section(suite, shown)
     yield "formats", formats_section(suite)
