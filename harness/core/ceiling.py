@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceiling:
-    """What more examples do for the strategy `run`, on `cases` cases.
+    """What more examples do for the strategy `run`, SUITE/STRATEGY, on `cases` cases of the `source` pool or holdout.
 
     `per_example` and `per_token` are slopes over all points, the latter None where the tokens are not known or do not
     differ. `gain` is what the last doubling brought, or more than a doubling where no point lies that near: from
@@ -73,6 +73,7 @@ class Ceiling:
     """
 
     run: str
+    source: str
     cases: int
     points: tuple[Point, ...]
     per_example: Change
@@ -97,14 +98,11 @@ class Ceiling:
     @property
     def sentence(self) -> str:
         """The conclusion, with the numbers that it rests on."""
-        change = self.gain
-        verb = "lost" if change.estimate < 0 else "gained"
-        sign = -1 if change.estimate < 0 else 1
-        limits = sorted((sign * change.lower, sign * change.upper))
-        interval = " to ".join(f"{100 * limit:.1f}".replace("-", "−") for limit in limits)
+        points, low, high = (100 * x for x in (self.gain.estimate, self.gain.lower, self.gain.upper))
+        moved = f"gained {points:.1f} points of accuracy" if points >= 0 else f"changed accuracy by {points:+.1f} points"
         told = (
-            f"{self.last} examples instead of {self.first or 'none'} {verb} {100 * abs(change.estimate):.1f} points of "
-            f"accuracy ({interval}) on {self.cases} cases"
+            f"{self.last} examples instead of {self.first or 'none'} {moved} ({low:+.1f} to {high:+.1f}) on "
+            f"{self.cases:,} {self.source} cases"
         )
         return f"{told}: {self._conclusion()}"
 
@@ -144,7 +142,7 @@ def slope(x: ArrayLike, right: FloatArray, clusters: Clusters) -> Change:
     return _scaled(x, right, clusters)[0]
 
 
-def curve(run: str, arms: Sequence[Arm], clusters: Clusters, *, failed: int = 0) -> Ceiling:
+def curve(run: str, arms: Sequence[Arm], clusters: Clusters, *, source: str, failed: int = 0) -> Ceiling:
     """The ceiling of `run`, whose arms differ in their examples. Raises ValueError for fewer than two numbers of them.
 
     `clusters` name what each case was made from.
@@ -158,6 +156,7 @@ def curve(run: str, arms: Sequence[Arm], clusters: Clusters, *, failed: int = 0)
     gain, with_more = _scaled(steps, right[:, tail], clusters)
     return Ceiling(
         run=run,
+        source=source,
         cases=len(right),
         points=_points(arms, clusters),
         per_example=slope(numbers, right, clusters),

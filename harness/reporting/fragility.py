@@ -64,6 +64,14 @@ def fragility_markdown(found: Fragility, *, seed: int, trained: bool) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def fragility_summary(found: Fragility) -> Iterator[str]:
+    """The summary with its note, for a section of another page."""
+    yield from table(_HEAD, _summary(found))
+    yield _NOTE
+    yield from _notes(found)
+    yield ""
+
+
 def _heaviest(found: Fragility) -> list[Moved]:
     return [moved for moved in found.drops.by_weight() if moved.moved][:HEAVIEST]
 

@@ -9,6 +9,7 @@ from harness.core.metrics import members
 from harness.core.records import Stage
 from harness.reporting.again import asked_again_section
 from harness.reporting.budgets import what_cases_can_tell
+from harness.reporting.ceiling import ceiling_section
 from harness.reporting.changes import changes
 from harness.reporting.claims import claims_section
 from harness.reporting.consistency import consistency_section
@@ -67,6 +68,7 @@ def _suite(suite: SuiteReport) -> Iterator[tuple[str, Iterable[str]]]:
     yield "consistency", consistency_section(suite.runs, natural)
     yield "asked_again", asked_again_section(suite)
     yield "detectable", what_cases_can_tell(claims)
+    yield "ceiling", ceiling_section(suite, natural)
     yield "reuse", reuse_markdown(suite.use) if suite.use is not None else ()
     yield "selftest", selftest_markdown(suite.selftest) if suite.selftest is not None else ()
     yield "claims", claims_section(suite, claims)

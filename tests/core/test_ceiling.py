@@ -25,7 +25,7 @@ def arms(points, n, tokens=True):
 
 
 def measured(points, n=400, clusters=None, **options):
-    return curve("s/few", arms(points, n, **options), clusters or [None] * n)
+    return curve("s/few", arms(points, n, **options), clusters or [None] * n, source="pool")
 
 
 def test_the_slope_of_two_points_is_the_paired_change_between_them():
@@ -103,11 +103,11 @@ def test_where_no_point_is_half_as_far_the_last_that_is_nearer_counts():
 @pytest.mark.parametrize(
     ("points", "n", "at_ceiling", "words"),
     [
-        ({0: 700, 4: 850, 8: 851}, 1000, True, "8 examples instead of 4 gained 0.1 points of accuracy (−"),
-        ({0: 700, 4: 850, 8: 840}, 1000, True, "lost 1.0 points of accuracy (0.5 to 1.8) on 1000 cases: at its ceil"),
-        ({0: 700, 4: 750, 8: 850}, 1000, False, "on 1000 cases: still rising, so more examples are worth trying"),
+        ({0: 700, 4: 850, 8: 851}, 1000, True, "8 examples instead of 4 gained 0.1 points of accuracy (-0."),
+        ({0: 700, 4: 850, 8: 840}, 1000, True, "changed accuracy by -1.0 points (-1.8 to -0.5) on 1,000 pool cases: at"),
+        ({0: 700, 4: 750, 8: 850}, 1000, False, "on 1,000 pool cases: still rising, so more examples are worth trying"),
         ({0: 70, 4: 75, 8: 77}, 100, None, "whether more would help is open, and "),
-        ({0: 700, 8: 850}, 1000, None, "8 examples instead of none gained 15.0 points of accuracy (12.9 to 17.3) on "),
+        ({0: 700, 8: 850}, 1000, None, "8 examples instead of none gained 15.0 points of accuracy (+12.9 to +17.3) on "),
         ({0: 850, 8: 851}, 1000, True, "at its ceiling, for less than 2 points are left"),
     ],
 )
