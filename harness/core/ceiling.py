@@ -99,7 +99,9 @@ class Ceiling:
     def sentence(self) -> str:
         """The conclusion, with the numbers that it rests on."""
         points, low, high = (100 * x for x in (self.gain.estimate, self.gain.lower, self.gain.upper))
-        moved = f"gained {points:.1f} points of accuracy" if points >= 0 else f"changed accuracy by {points:+.1f} points"
+        moved = (
+            f"gained {points:.1f} points of accuracy" if points >= 0 else f"changed accuracy by {points:+.1f} points"
+        )
         told = (
             f"{self.last} examples instead of {self.first or 'none'} {moved} ({low:+.1f} to {high:+.1f}) on "
             f"{self.cases:,} {self.source} cases"

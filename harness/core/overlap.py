@@ -50,6 +50,15 @@ class Overlap:
         """The strategy that gets the fewest cases wrong."""
         return min(self.wrong, key=lambda run: self.wrong[run])
 
+    @property
+    def beyond_chance(self) -> float:
+        """The share of the errors of `fewest` that all make, less what chance would give: 0 as by chance, 1 for all.
+
+        Strategies that are nearly always wrong share errors with any other, which says nothing of the cases.
+        """
+        most = self.wrong[self.fewest]
+        return (len(self.all_wrong) - self.expected) / (most - self.expected) if most > self.expected else 0.0
+
 
 def wrong_cases(table: OutcomeTable, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which of the kept cases are wrong: not right in half of their answers or more."""

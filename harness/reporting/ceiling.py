@@ -22,7 +22,7 @@ IDS = 10
 MOST_PAIRED = 12
 MOST = 0.5
 WIDTH = 100
-_CURVE = ("examples", "prompt tokens", "accuracy", "change to the line above")
+_CURVE = ("examples", "input tokens", "accuracy", "change to the line above")
 _NOTE = "In points of accuracy, with 95% intervals, on the same cases in each line; the slope takes all lines together."
 _TRAINED = "The model has LoRA weights that may have been trained on these cases: read the changes only."
 
@@ -73,13 +73,16 @@ def _curves(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
         yield ""
         yield from table(_CURVE, _rows(found))
         yield " ".join((*_slopes(found), _NOTE))
+        if found.failed:
+            yield f"{many(found.failed, 'request')} failed and count as wrong."
         if found.source == "pool" and any(run in weights.runs for weights in suite.trained.values()):
             yield _TRAINED
         yield ""
     unknown = [n for n, run in suite.runs.items() if run.example_count and n not in suite.ceilings]
     if unknown:
-        commands = ", ".join(f"`harness ceiling {suite.name}/{name}`" for name in unknown)
-        yield f"Not measured between none and all of the examples; on pool cases it is by {commands}."
+        names = ", ".join(f"`{name}`" for name in unknown)
+        yield f"How {names} would do with fewer examples was not measured; on pool cases it is by"
+        yield f"`harness ceiling {suite.name}/{unknown[0]}`."
         yield ""
 
 
@@ -164,14 +167,16 @@ def _shared(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
 
 def _told(found: Overlap) -> str:
     everywhere, fewest = len(found.all_wrong), found.wrong[found.fewest]
+    corrected = f"{100 * max(0.0, found.beyond_chance):.0f}% after what chance explains"
     told = (
         f"All {len(found.wrong)} strategies get {everywhere} of {found.cases:,} cases wrong, where it would be "
         f"{found.expected:.1f} if their errors had nothing to do with each other. That is "
-        f"{share(everywhere, fewest)} of the {fewest} errors of `{found.fewest}`, which makes the fewest."
+        f"{share(everywhere, fewest)} of the {fewest} errors of `{found.fewest}`, which makes the fewest "
+        f"({corrected}):"
     )
-    if everywhere < MOST * fewest:
-        return f"{told} Most of its errors are right in another strategy."
-    return f"{told} No prompt or model that was tried reaches them: look at their labels, and at what they leave out."
+    if found.beyond_chance < MOST:
+        return f"{told} no sign that labels or missing knowledge keep them all from being better."
+    return f"{told} what keeps them from being better are these cases, their labels or what they leave out."
 
 
 def _hardest(suite: SuiteReport, found: Overlap) -> Iterator[str]:

@@ -35,7 +35,8 @@ def money_section(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> 
     found = money_confusion(suite.runs[name].table, suite.cases, natural, suite.cost_of)
     if found is None or not found.costs.any():
         return
-    rows, columns = np.flatnonzero(found.counts.any(axis=1)).tolist(), np.flatnonzero(found.counts.any(axis=0)).tolist()
+    rows = [row for row in np.argsort(-found.costs.sum(axis=1), kind="stable").tolist() if found.counts[row].any()]
+    columns = np.flatnonzero(found.counts.any(axis=0)).tolist()
     wrong = found.counts.sum(axis=1)
     cells = [
         [

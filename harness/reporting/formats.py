@@ -16,6 +16,16 @@ from harness.reporting.model import RunReport, SuiteReport
 SAMPLES = 3
 KINDS = 12
 LONGEST = 160
+_MEANINGS = {
+    "fence": "in a code fence",
+    "prose": "words around the JSON",
+    "truncated": "cut off at the token limit",
+    "several_objects": "more than one JSON object",
+    "duplicate_key": "a key that stands twice",
+    "unknown_label": "a value that the schema does not list",
+    "rule": "values that the schema does not allow together",
+    "schema": "against the schema in another way",
+}
 
 
 class _Kind(NamedTuple):
@@ -79,7 +89,8 @@ def _samples(found: Mapping[_Kind, list[_Sample]]) -> Iterator[str]:
     yield "The shortest of each kind, as they came:"
     yield ""
     for kind, samples in found.items():
-        yield f"- {_words(kind)}:"
+        meaning = f" ({_MEANINGS[kind.problem]})" if kind.problem in _MEANINGS else ""
+        yield f"- {_words(kind)}{meaning}:"
         for sample in _chosen(samples):
             cut = " (and more)" if sample.length == TEXT_KEPT else ""
             shown = markdown_text(sample.text, limit=LONGEST)

@@ -104,10 +104,20 @@ def test_where_no_point_is_half_as_far_the_last_that_is_nearer_counts():
     ("points", "n", "at_ceiling", "words"),
     [
         ({0: 700, 4: 850, 8: 851}, 1000, True, "8 examples instead of 4 gained 0.1 points of accuracy (-0."),
-        ({0: 700, 4: 850, 8: 840}, 1000, True, "changed accuracy by -1.0 points (-1.8 to -0.5) on 1,000 pool cases: at"),
+        (
+            {0: 700, 4: 850, 8: 840},
+            1000,
+            True,
+            "changed accuracy by -1.0 points (-1.8 to -0.5) on 1,000 pool cases: at",
+        ),
         ({0: 700, 4: 750, 8: 850}, 1000, False, "on 1,000 pool cases: still rising, so more examples are worth trying"),
         ({0: 70, 4: 75, 8: 77}, 100, None, "whether more would help is open, and "),
-        ({0: 700, 8: 850}, 1000, None, "8 examples instead of none gained 15.0 points of accuracy (+12.9 to +17.3) on "),
+        (
+            {0: 700, 8: 850},
+            1000,
+            None,
+            "8 examples instead of none gained 15.0 points of accuracy (+12.9 to +17.3) on ",
+        ),
         ({0: 850, 8: 851}, 1000, True, "at its ceiling, for less than 2 points are left"),
     ],
 )
