@@ -30,6 +30,7 @@ from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
+    AcceptedRun,
     EarlyStopped,
     HoldoutUse,
     JudgedClaim,
@@ -44,6 +45,7 @@ from harness.runs.session import SuiteSession
 from harness.runs.settings import settings
 from harness.runs.studies import CEILING, FRAGILITY, read_ceiling, read_fragility, study_file
 from harness.runs.training_cards import trained_weights
+from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
 UNMET = 10
@@ -62,6 +64,7 @@ class Finished:
     incomplete: Sequence[str]
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None
+    accepted: AcceptedRun | None = None
     selftest: SelfTest | None = None
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
@@ -163,6 +166,7 @@ def _suite(finished: Finished, project: Project) -> SuiteReport:
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
             proofs=session.proofs(name),
+            treatment=run_treatment(session, name),
         )
     return SuiteReport(
         name=suite.name,
@@ -177,6 +181,7 @@ def _suite(finished: Finished, project: Project) -> SuiteReport:
         unjudged=finished.unjudged,
         incomplete=finished.incomplete,
         baseline=session.baseline,
+        accepted=finished.accepted,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
         notes=finished.notes,
