@@ -33,8 +33,8 @@ def test_the_shortest_of_each_kind_are_shown_as_they_came():
     whole = '{"kind": "hot_soup", "loud": true}'
     said = {"c00": f"```json\n{whole}\n```", "c01": f"Sure! {whole}", "c02": "I would say soup.", "c03": "No."}
     text = section(one=saying(said))
-    assert "- fence:\n  - `c00` by `one`: \\`\\`\\`json" in text
-    assert "- prose:\n  - `c01` by `one`: Sure\\! \\{" in text
+    assert "- fence (in a code fence):\n  - `c00` by `one`: \\`\\`\\`json" in text
+    assert "- prose (words around the JSON):\n  - `c01` by `one`: Sure\\! \\{" in text
     assert "- not json:\n  - `c03` by `one`: No.\n  - `c02` by `one`: I would say soup." in text
 
 
