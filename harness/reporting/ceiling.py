@@ -15,12 +15,13 @@ from harness.core.tables import MISSING
 from harness.core.wording import wrapped
 from harness.reporting.blocks import many, share, table
 from harness.reporting.escaping import markdown_code
-from harness.reporting.fragility import fragility_summary
+from harness.reporting.fragility import FRAGILITY_HEAD, FRAGILITY_NOTE, fragility_notes, fragility_summary
 from harness.reporting.model import SuiteReport
 
 IDS = 10
 MOST_PAIRED = 12
 MOST = 0.5
+TABLES = 3
 WIDTH = 100
 _CURVE = ("examples", "input tokens", "accuracy", "change to the line above")
 _NOTE = "In points of accuracy, with 95% intervals, on the same cases in each line; the slope takes all lines together."
@@ -68,15 +69,20 @@ def ceiling_lines(found: Ceiling, *, trained: bool) -> Iterator[str]:
 
 
 def _curves(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
-    for run, found in prompt_ceilings(suite, natural).items():
+    """The conclusion of each run, with its table for the first ones."""
+    known = prompt_ceilings(suite, natural)
+    for number, (run, found) in enumerate(known.items()):
         yield f"**`{run}`: {found.sentence}.**"
         yield ""
+        if number >= TABLES:
+            continue
         yield from table(_CURVE, _rows(found))
-        yield " ".join((*_slopes(found), _NOTE))
-        if found.failed:
-            yield f"{many(found.failed, 'request')} failed and count as wrong."
-        if found.source == "pool" and any(run in weights.runs for weights in suite.trained.values()):
-            yield _TRAINED
+        failed = [f"{many(found.failed, 'request')} failed and count as wrong."] if found.failed else []
+        trained = found.source == "pool" and any(run in weights.runs for weights in suite.trained.values())
+        yield " ".join((*_slopes(found), *failed, *([_TRAINED] if trained else ())))
+        yield ""
+    if known:
+        yield _NOTE
         yield ""
     unknown = [n for n, run in suite.runs.items() if run.example_count and n not in suite.ceilings]
     if unknown:
@@ -166,13 +172,13 @@ def _shared(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
 
 
 def _told(found: Overlap) -> str:
-    everywhere, fewest = len(found.all_wrong), found.wrong[found.fewest]
-    corrected = f"{100 * max(0.0, found.beyond_chance):.0f}% after what chance explains"
+    everywhere, fewest, best = len(found.all_wrong), found.wrong[found.fewest], found.fewest
+    corrected = 100 * max(0.0, found.beyond_chance)
     told = (
-        f"All {len(found.wrong)} strategies get {everywhere} of {found.cases:,} cases wrong, where it would be "
-        f"{found.expected:.1f} if their errors had nothing to do with each other. That is "
-        f"{share(everywhere, fewest)} of the {fewest} errors of `{found.fewest}`, which makes the fewest "
-        f"({corrected}):"
+        f"All {len(found.wrong)} strategies get the same {everywhere} of {found.cases:,} cases wrong; it would be "
+        f"{found.expected:.0f} if their errors had nothing to do with each other. Of the {fewest} errors of `{best}`, "
+        f"which makes the fewest, {share(everywhere, fewest)} are everyone's, {corrected:.0f}% "
+        "when chance is taken out:"
     )
     if found.beyond_chance < MOST:
         return f"{told} no sign that labels or missing knowledge keep them all from being better."
@@ -217,10 +223,19 @@ def _even(rows: Sequence[list[str]]) -> list[list[str]]:
 
 
 def _fragile(suite: SuiteReport) -> Iterator[str]:
-    for run, found in suite.fragilities.items():
-        yield f"How far the answers of `{run}` move when its examples do, on {found.cases:,} pool cases:"
+    for run, found in list(suite.fragilities.items())[:TABLES]:
+        most = max(moved.moved for moved in found.drops.variants)
+        yield (
+            f"Without one of its {found.examples} examples, `{run}` decides {found.drops.mean_moved:.1f} of "
+            f"{found.cases:,} pool cases differently on average, and {most} at most; "
+            f"{found.again.moved} when the same is asked again."
+        )
         yield ""
-        yield from fragility_summary(found)
+        yield from table(FRAGILITY_HEAD, fragility_summary(found))
+        yield from fragility_notes(found)
+    if suite.fragilities:
+        yield FRAGILITY_NOTE
+        yield ""
 
 
 def _named(names: Sequence[str]) -> str:

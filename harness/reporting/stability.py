@@ -23,7 +23,7 @@ def stability_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterato
         yield from known
     else:
         yield (
-            "Each case was asked once, so this run does not tell whether it would be answered alike again; "
-            f"`pytest suites/ --gate-repeats {REPEATS}` does."
+            "Each case was asked once, so it is not known how alike the answers are when the same is asked again; "
+            f"`pytest suites/ --gate-repeats {REPEATS}` measures it."
         )
         yield ""

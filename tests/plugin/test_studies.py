@@ -34,7 +34,7 @@ def test_a_fitting_study_is_shown_however_often_each_case_is_asked(studied):
     section = studied.report().partition(HEADING)[2].partition("\n### ")[0]
     assert "`few`: 2 examples instead of 1 gained 0.0 points of accuracy" in section
     assert "at its ceiling" in section
-    assert "How far the answers of `few` move when its examples do, on 9 pool cases" in section
+    assert "Without one of its 2 examples, `few` decides 0.0 of 9 pool cases differently" in section
     verdicts = studied.report("verdicts.json")
     assert str(studied.root) not in verdicts + studied.report()
 
@@ -51,7 +51,7 @@ def test_the_study_of_another_prompt_other_examples_or_another_model_is_not_show
     studied.write(file, text)
     studied.run()
     assert "points of accuracy" not in studied.report().partition(HEADING)[2]
-    assert "How far the answers" not in studied.report()
+    assert "Without one of its" not in studied.report()
     assert "`harness ceiling fruit/few`" in studied.report()
 
 

@@ -14,7 +14,7 @@ from harness.core.consistency import Share
 from harness.core.fragility import Fragility, Group, Moved, Variant
 from harness.core.metrics import members
 from harness.core.records import Case, Usage
-from harness.reporting.ceiling import ceiling_lines, ceiling_section, prompt_ceilings
+from harness.reporting.ceiling import TABLES, ceiling_lines, ceiling_section, prompt_ceilings
 from harness.reporting.model import TrainedEpoch, TrainedWeights
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -151,8 +151,10 @@ def shared(text):
 def test_cases_that_every_strategy_gets_wrong_are_named_with_their_slices():
     runs = {"a": table(wrong_below(10)), "b": table(wrong_below(12)), "c": table(wrong_below(3))}
     text = section(runs)
-    assert "All 3 strategies get 3 of 40 cases wrong, where it would be 0.2 if their errors had nothing" in text
-    assert "That is 100.0% of the 3 errors of `c`, which makes the fewest (100% after what chance explains):" in text
+    assert "All 3 strategies get the same 3 of 40 cases wrong; it would be 0 if their errors had nothing" in text
+    assert (
+        "Of the 3 errors of `c`, which makes the fewest, 100.0% are everyone's, 100% when chance is taken out:" in text
+    )
     assert "what keeps them from being better are these cases, their labels or what they leave out." in text
     assert "Wrong in every strategy: `c00` (`loud_ones`, `marked`), `c01` (`marked`), `c02` (`marked`)." in text
     assert shared(text) == [
@@ -167,14 +169,14 @@ def test_errors_that_have_nothing_in_common_are_no_sign_of_bad_labels():
         return wrong_below(99)(case) if 20 <= int(case.id[1:]) < 30 else right(case)
 
     text = section({"a": table(wrong_below(11)), "b": table(other)})
-    assert "get 0 of 40 cases wrong, where it would be 2.8" in text
-    assert "(0% after what chance explains): no sign that labels" in text
+    assert "get the same 0 of 40 cases wrong; it would be 3 if" in text
+    assert "0% when chance is taken out: no sign that labels" in text
     assert "Wrong in every strategy" not in text
 
 
 def test_a_strategy_that_gets_everything_wrong_says_nothing_of_the_cases():
     text = section({"hopeless": table(wrong_below(44)), "c": table(wrong_below(5))})
-    assert "get 5 of 40 cases wrong, where it would be 5.0" in text
+    assert "get the same 5 of 40 cases wrong; it would be 5 if" in text
     assert "no sign that labels" in text
 
 
@@ -203,7 +205,9 @@ def test_twelve_strategies_and_hostile_ids_stay_short_and_inert():
 
 def test_of_several_answers_those_of_most_count():
     most, few = [wrong_below(4), wrong_below(4), right], [wrong_below(4), right, right]
-    assert "All 2 strategies get 4 of 40 cases wrong" in section({"a": repeated(most), "b": table(wrong_below(6))})
+    assert "All 2 strategies get the same 4 of 40 cases wrong" in section(
+        {"a": repeated(most), "b": table(wrong_below(6))}
+    )
     assert section({"a": repeated(few), "b": table(wrong_below(6))}) == ""
 
 
@@ -232,7 +236,8 @@ def test_measured_fragility_is_summed_up():
         failed=0,
     )
     text = section({"few": table(right)}, fragilities={"few": found})
-    assert "How far the answers of `few` move when its examples do, on 40 pool cases:" in text
+    told = "Without one of its 1 examples, `few` decides 5.0 of 40 pool cases differently on average, and 5 at most; 0 when "
+    assert told in text
     row = next(row for row in cells(text) if row[0] == "one of 1 dropped")
     assert row[2] == "-10.0 (-20.0 to +0.0)"
 
@@ -241,3 +246,12 @@ def test_measured_fragility_is_summed_up():
 def test_the_sentence_says_which_cases_it_is_about(source):
     found = replace(measured({0: 1, 1: 2}), source=source)
     assert f"on 1,000 {source} cases" in found.sentence
+
+
+def test_of_many_curves_the_first_have_a_table_and_all_a_conclusion():
+    names = [f"few_{i}" for i in range(12)]
+    ceilings = {name: measured({0: 700, 4: 850, 8: 851, 16: 860, 32: 861, 64: 862}) for name in names}
+    text = section({name: table(right) for name in names}, ceilings=ceilings)
+    assert text.count("**`few_") == 12
+    assert text.count("| examples ") == TABLES
+    assert len(text.encode()) < 6_000
