@@ -88,7 +88,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     fragility.add_argument("--seed", type=int, default=0, help="chooses cases and orders (default: 0)")
     fragility.add_argument("--out", type=Path, metavar="FILE.MD", help="write the whole report there")
+    fragility.add_argument(
+        "--json", type=Path, metavar="FILE", help="keep the numbers there (default: where reports look for them)"
+    )
     fragility.set_defaults(command=_fragility)
+
+    ceiling = commands.add_parser(
+        "ceiling", help="whether more examples would still make a few-shot strategy better, on pool cases"
+    )
+    ceiling.add_argument("strategy", metavar="SUITE/STRATEGY", help="a strategy with examples: mine/few_shot")
+    ceiling.add_argument("--cases", type=int, default=200, metavar="N", help="pool cases to ask (default: 200)")
+    ceiling.add_argument(
+        "--examples",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="K",
+        help="how many of its examples to show, besides all (default: 0, 4, 8, 16, …)",
+    )
+    ceiling.add_argument("--seed", type=int, default=0, help="chooses the cases (default: 0)")
+    ceiling.add_argument(
+        "--json", type=Path, metavar="FILE", help="keep the numbers there (default: where reports look for them)"
+    )
+    ceiling.set_defaults(command=_ceiling)
 
     _ledger_parsers(commands.add_parser("ledger", help="look into the stored answers, move or remove them"))
 
@@ -327,6 +349,22 @@ def _fragility(options: argparse.Namespace) -> None:
             orders=options.permutations,
             seed=options.seed,
             out=options.out,
+            json=options.json,
+        )
+    )
+
+
+def _ceiling(options: argparse.Namespace) -> None:
+    from harness.runs.ceiling import measure_ceiling
+
+    _print(
+        measure_ceiling(
+            options.strategy,
+            root=Path.cwd(),
+            cases=options.cases,
+            seed=options.seed,
+            numbers=options.examples,
+            out=options.json,
         )
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.core.ceiling import Ceiling
+from harness.core.fragility import Fragility
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import Answer, Case, Measure, Proof, Strategy, Task
@@ -223,6 +225,7 @@ class SuiteReport:
     `baseline` holds the accepted outcomes, if there are comparable ones, `accepted` what they are. `asked_again` is
     there for runs that were asked again although the ledger knew them. `trained` has the adapters whose weights were
     trained, by name.
+    `ceilings` and `fragilities` are what `harness ceiling` and `harness fragility` measured of these very runs.
     """
 
     name: str
@@ -245,6 +248,8 @@ class SuiteReport:
     selftest: SelfTest | None = None
     asked_again: Mapping[str, AskedAgain] = field(default_factory=dict)
     trained: Mapping[str, TrainedWeights] = field(default_factory=dict)
+    ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
+    fragilities: Mapping[str, Fragility] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import json
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +25,7 @@ from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
 from harness.core.wording import measured, wrapped
 from harness.drivers.pricing import cost_usd
+from harness.fixtures_io.suites import Project
 from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
@@ -41,6 +42,8 @@ from harness.reporting.model import (
 )
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
+from harness.runs.settings import settings
+from harness.runs.studies import CEILING, FRAGILITY, read_ceiling, read_fragility, study_file
 from harness.runs.training_cards import trained_weights
 from harness.runs.treatments import run_treatment
 
@@ -68,8 +71,9 @@ class Finished:
 
 def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
     """Everything that the report files show."""
+    project = Project(root=root, **{k: v for k, v in settings(root).items() if k == "reports"})
     return Report(
-        suites=[_suite(suite) for suite in suites],
+        suites=[_suite(suite, project) for suite in suites],
         provenance=Provenance(
             revision=git_revision(root), versions=versions(), command="pytest suites/", profile=profile
         ),
@@ -145,7 +149,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _suite(finished: Finished) -> SuiteReport:
+def _suite(finished: Finished, project: Project) -> SuiteReport:
     session = finished.session
     suite, task = session.suite, session.task
     runs = {}
@@ -185,7 +189,20 @@ def _suite(finished: Finished) -> SuiteReport:
         selftest=finished.selftest,
         asked_again=session.asked_again,
         trained=trained_weights((name, session.adapter(name)) for name in runs),
+        **_studies(session, project, runs),
     )
+
+
+def _studies(session: SuiteSession, project: Project, runs: Iterable[str]) -> dict[str, Any]:
+    """What was measured of these runs on pool cases."""
+    found: dict[str, dict[str, Any]] = {"ceilings": {}, "fragilities": {}}
+    for run in runs:
+        for name, study, read in (("ceilings", CEILING, read_ceiling), ("fragilities", FRAGILITY, read_fragility)):
+            path = study_file(project, study, session.suite.name, run)
+            known = read(path, digest=session.answer_digest(run)) if path.is_file() else None
+            if known is not None:
+                found[name][run] = known
+    return found
 
 
 def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
