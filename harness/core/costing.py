@@ -176,7 +176,10 @@ class Accounts:
         first, second, codes, n_clusters = self._pair(one, other)
         inference = self._inference(one) - self._inference(other)
         largest = max(self._largest(one), self._largest(other))
-        if largest == 0 or first.size == 0:
+        if first.size == 0:  # no case was answered by both
+            estimate = self.costings[one].lost.estimate - self.costings[other].lost.estimate
+            return Estimate(estimate=estimate, lower=-largest, upper=largest).scaled(1, inference)
+        if largest == 0:
             return Estimate(estimate=inference, lower=inference, upper=inference)
         differences: FloatArray = first - second
         if self._one_price:
@@ -198,6 +201,8 @@ class Accounts:
     def accuracy_difference(self, one: str, other: str, level: float = LEVEL) -> Estimate:
         """The share of right answers of `one` less that of `other`, paired, with Tango's bounds at `level`."""
         rows = self._complete[one] & self._complete[other]
+        if not rows.any():
+            return Estimate(estimate=0.0, lower=-1.0, upper=1.0)
         shares = [
             case_means((self._arms[name].table.status[rows] == STATUSES.index(Status.CORRECT)).astype(np.float64))
             for name in (one, other)

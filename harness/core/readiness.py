@@ -18,7 +18,7 @@ from harness.core.records import Case, Decoding, Status, Strategy
 from harness.core.schemas import label_text
 from harness.core.tables import STATUSES, OutcomeTable
 from harness.core.verdicts import Verdict
-from harness.core.wording import percent
+from harness.core.wording import money, percent
 
 ENOUGH = 50
 """Labelled examples per label from which fine-tuning is worth a try: guides of providers say 50 to 100."""
@@ -296,26 +296,19 @@ def _volume(subjects: Mapping[str, Subject], accounts: Accounts) -> Check:
         answer = "Not known: it takes a trained strategy and one that is not, both with known costs."
         return Check(key="volume", question=question, answer=answer, basis=Basis.OPEN)
     one, other = accounts.cheapest(trained), accounts.cheapest(others)
-    declared = f"{accounts.volume:,.0f} a month are declared"
-    found = accounts.break_even(one, other)
-    if found is None or found.large == other:
-        cheaper = accounts.difference(one, other).upper < 0
-        answer = (
-            f"Yes, at any volume: {named(one)} has no larger fixed costs than {named(other)}, and decisions cost less."
-            if cheaper
-            else f"Not settled: {named(one)} has no larger fixed costs than {named(other)}, but is not shown to cost "
-            "less per decision."
-        )
-        return Check(key="volume", question=question, answer=answer, basis=Basis.MEASURED if cheaper else Basis.OPEN)
-    if found.lower > accounts.volume:
-        answer = f"No: {named(one)} would pay against {named(other)} from {volumes(found.lower)} decisions a month on "
-        return Check(key="volume", question=question, answer=f"{answer}at best; {declared}.", basis=Basis.MEASURED)
-    settled = found.upper <= accounts.volume
+    currency, total = accounts.economics.currency, accounts.total_difference(one, other)
+    settled = total.upper < 0 or total.lower > 0
+    word = "Not settled" if not settled else "Yes" if total.upper < 0 else "No"
+    less = total.scaled(-1)
     answer = (
-        f"{'Yes' if settled else 'Not settled'}: {named(one)} pays against {named(other)} from "
-        f"{volumes(found.volume)} decisions a month on ({volumes(found.lower)} to {volumes(found.upper)}); {declared}."
+        f"{word}: at the declared {accounts.volume:,.0f} decisions a month {named(one)} costs "
+        f"{money(less.estimate, currency)} less than {named(other)} "
+        f"({money(less.lower, currency)} to {money(less.upper, currency)})"
     )
-    return Check(key="volume", question=question, answer=answer, basis=Basis.MEASURED if settled else Basis.OPEN)
+    found = accounts.break_even(one, other)
+    if found is not None and found.large == one and np.isfinite(found.lower):
+        answer += f"; it pays from {volumes(found.volume)} on ({volumes(found.lower)} to {volumes(found.upper)})"
+    return Check(key="volume", question=question, answer=f"{answer}.", basis=Basis.MEASURED if settled else Basis.OPEN)
 
 
 def volumes(value: float) -> str:

@@ -164,8 +164,8 @@ def _explained(accounts: Accounts) -> Iterator[str]:
 def _errors_words(declared: Economics) -> str:
     errors = declared.errors
     if isinstance(errors, ErrorCost):
-        part = "Every wrong answer" if errors.share == 1 else f"{100 * errors.share:g}% of the wrong answers"
-        return f"{part} costs {money(errors.each, declared.currency)}."
+        part = "Every wrong answer costs" if errors.share == 1 else f"{100 * errors.share:g}% of the wrong answers cost"
+        return f"{part} {money(errors.each, declared.currency)}."
     return "Errors cost what the task's `costs` say." if errors else "Errors cost their correction alone."
 
 
@@ -192,9 +192,7 @@ def _break_evens(accounts: Accounts) -> Iterator[str]:
         return
     yield "Where more volume pays for larger fixed costs:"
     yield ""
-    rows = [
-        [f"`{b.large}`", f"`{b.small}`", volumes(b.volume), f"{volumes(b.lower)} to {_upper(b)}"] for b in found[:FEW]
-    ]
+    rows = [[f"`{b.large}`", f"`{b.small}`", volumes(b.volume), _range(b)] for b in found[:FEW]]
     yield from table(["costs less", "than", "from decisions a month", "95% interval"], rows)
     more = f" {len(found) - FEW} more pairs are in `verdicts.json`." if len(found) > FEW else ""
     yield (
@@ -204,8 +202,10 @@ def _break_evens(accounts: Accounts) -> Iterator[str]:
     yield ""
 
 
-def _upper(found: BreakEven) -> str:
-    return "never" if math.isinf(found.upper) else volumes(found.upper)
+def _range(found: BreakEven) -> str:
+    if math.isinf(found.upper):
+        return f"from {volumes(found.lower)}, or never"
+    return f"{volumes(found.lower)} to {volumes(found.upper)}"
 
 
 def shown_pairs(accounts: Accounts) -> list[BreakEven]:
