@@ -10,6 +10,7 @@ from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import Answer, Case, Measure, Proof, Strategy, Task
 from harness.core.tables import OutcomeTable
+from harness.core.treatment import Treatment
 
 Provider = tuple[str, str]
 """What a provider says answered: (model, fingerprint), "" for what it does not say."""
@@ -102,8 +103,7 @@ class RunReport:
     """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known.
 
     `proofs` say that its treatment reached the model; None where stored answers came without proofs.
-    `machine_s` is how many seconds of a machine one answer takes, None where tokens are paid for instead. `trained`
-    tells whether the adapter's weights were trained for the task.
+    `machine_s` is how many seconds of a machine one answer takes, None where tokens are paid for instead.
     """
 
     strategy: Strategy
@@ -117,7 +117,21 @@ class RunReport:
     early: EarlyStopped | None = None
     proofs: Sequence[Proof] | None = ()
     machine_s: float | None = None
-    trained: bool = False
+    treatment: Treatment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRun:
+    """The run that was accepted as the baseline: why, when and at which commit.
+
+    `treatment` is None for one that was accepted before treatments were kept.
+    """
+
+    strategy: str
+    reason: str
+    date: str
+    revision: str
+    treatment: Treatment | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +223,9 @@ class SuiteReport:
 
     `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, `notes` what else is
     to be known of its holdout, all in words.
-    `baseline` holds the accepted outcomes, if there are comparable ones. `asked_again` is there for runs that were
-    asked again although the ledger knew them. `trained` has the adapters whose weights were trained, by name.
+    `baseline` holds the accepted outcomes, if there are comparable ones, `accepted` what they are. `asked_again` is
+    there for runs that were asked again although the ledger knew them. `trained` has the adapters whose weights were
+    trained, by name.
     `economics` is what the task declares about money; `pool` then counts its labelled examples: field → label → how
     many.
     """
@@ -228,6 +243,7 @@ class SuiteReport:
     incomplete: Sequence[str]
     baseline: OutcomeTable | None
     cost_of: Callable[[str, object, object], float]
+    accepted: AcceptedRun | None = None
     attribution: str = ""
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None

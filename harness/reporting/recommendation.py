@@ -13,6 +13,7 @@ from harness.core.kinds import Kind
 from harness.core.metrics import members
 from harness.core.readiness import Basis, Check, Subject, checks
 from harness.core.recommending import Recommendation, dominated_sentence, recommend
+from harness.core.treatment import LORA
 from harness.core.verdicts import Verdict
 from harness.reporting.economics import accounts_of, compared, standings_of
 from harness.reporting.escaping import markdown_text
@@ -28,7 +29,7 @@ def recommendation_of(suite: SuiteReport, accounts: Accounts, *, ceiling: str | 
         name: Subject(
             strategy=run.strategy,
             table=run.table,
-            trained=run.trained,
+            trained=any(run.identity.get(part) for part in LORA),
             prompted=run.driver != "python",
             target=_target(suite, name),
         )
@@ -82,7 +83,7 @@ def _target(suite: SuiteReport, name: str) -> Verdict | None:
     return None
 
 
-def economics_numbers(suite: SuiteReport) -> dict[str, Any] | None:
+def economics_numbers(suite: SuiteReport, *, ceiling: str | None = None) -> dict[str, Any] | None:
     """Everything that the two sections say, in full, for verdicts.json; None where the task declares no economics.
 
     Money in the declared currency; infinite volumes are None.
@@ -110,7 +111,7 @@ def economics_numbers(suite: SuiteReport) -> dict[str, Any] | None:
             "benefit": None if benefit is None or name == accounts.today else asdict(benefit),
         }
     pairs = [accounts.break_even(one, other) for one, other in itertools.combinations(accounts.priced, 2)]
-    recommendation = recommendation_of(suite, accounts)
+    recommendation = recommendation_of(suite, accounts, ceiling=ceiling)
     names = compared(accounts, standings_of(suite))
     numbers: dict[str, Any] = _rounded(
         {

@@ -32,6 +32,7 @@ from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
+    AcceptedRun,
     EarlyStopped,
     HoldoutUse,
     JudgedClaim,
@@ -44,13 +45,13 @@ from harness.reporting.model import (
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 from harness.runs.training_cards import trained_weights
+from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
 UNMET = 10
 WIDTH = 100
 LONGEST = 3 * WIDTH
 _SERVED = ("openai_chat",)
-_WEIGHTS = ("lora", "heads")
 _PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
 
@@ -64,6 +65,7 @@ class Finished:
     incomplete: Sequence[str]
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None
+    accepted: AcceptedRun | None = None
     selftest: SelfTest | None = None
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
@@ -165,7 +167,7 @@ def _suite(finished: Finished) -> SuiteReport:
             early=finished.early.get(name),
             proofs=session.proofs(name),
             machine_s=_machine_s(adapter, table),
-            trained=any(key in adapter.options for key in _WEIGHTS),
+            treatment=run_treatment(session, name),
         )
     return SuiteReport(
         name=suite.name,
@@ -180,6 +182,7 @@ def _suite(finished: Finished) -> SuiteReport:
         unjudged=finished.unjudged,
         incomplete=finished.incomplete,
         baseline=session.baseline,
+        accepted=finished.accepted,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
         notes=finished.notes,
