@@ -110,6 +110,13 @@ def test_a_format_problem_is_what_constrained_decoding_removes():
         "In part: 20 of 100 answers of `free` can't be used; constrained decoding (`tight`) leaves none, and 90.0% are "
         "right instead of 75.0%."
     )
+    better = wrong("better", [0], N)
+    assert (
+        "`free`"
+        in answers(better, free, tight, subjects={"better": subject(better, prompt="b.md"), **subjects})[
+            "format"
+        ].answer
+    )
     alone = answers(free, subjects={"free": subject(free)})["format"].answer
     assert alone.endswith("The same with `decoding: json_schema` was not run.")
     assert answers(tight, subjects={"tight": subject(tight)})["format"].answer.startswith("No: all 100 answers")

@@ -151,6 +151,8 @@ def test_the_same_answers_at_a_higher_price_are_dominated():
 
 def test_better_by_estimates_alone_does_not_dominate():
     assert dominated(accounts(wrong("one", range(5), 100), wrong("two", range(90, 94), 100))) == []
+    rest = [0.0] * 999  # right alike, but one error that is dear
+    assert dominated(accounts(arm("one", [LARGEST, *rest]), arm("two", [4.0, *rest]), errors="costs")) == []
 
 
 def test_a_cheaper_strategy_that_may_lose_accuracy_does_not_dominate():
