@@ -16,7 +16,7 @@ from harness.core.economics import Readiness
 from harness.core.kinds import VerdictStatus
 from harness.core.records import Case, Decoding, Status, Strategy
 from harness.core.schemas import label_text
-from harness.core.tables import STATUSES, OutcomeTable
+from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.core.verdicts import Verdict
 from harness.core.wording import money, percent
 
@@ -101,7 +101,8 @@ def checks(
 
 
 def _right(table: OutcomeTable, keep: NDArray[np.bool_]) -> float:
-    return float((table.status[keep] == STATUSES.index(Status.CORRECT)).mean()) if keep.any() else 0.0
+    status = table.status[keep]
+    return float((status == STATUSES.index(Status.CORRECT)).sum() / max(1, (status != MISSING).sum()))
 
 
 def _target(best: str | None, untrained: Mapping[str, Subject], keep: NDArray[np.bool_]) -> Check:
@@ -158,7 +159,7 @@ def _knowledge(
 def _where_wrong(name: str, table: OutcomeTable, cases: Sequence[Case], keep: NDArray[np.bool_]) -> str:
     """How many answers are usable and wrong, and in which labels those concentrate."""
     wrong = (table.status == STATUSES.index(Status.WRONG)) & keep[:, None]
-    bad = (table.status != STATUSES.index(Status.CORRECT)) & keep[:, None]
+    bad = ~np.isin(table.status, (STATUSES.index(Status.CORRECT), MISSING)) & keep[:, None]
     if not bad.any():
         return f"{named(name)} gets everything right."
     usable = "all" if wrong.sum() == bad.sum() else f"{int(wrong.sum())}"
@@ -248,7 +249,7 @@ def _constrained_twin(free: Subject, others: Mapping[str, Subject]) -> str | Non
 
 def _invalid(table: OutcomeTable, keep: NDArray[np.bool_]) -> tuple[int, int]:
     status = table.status[keep]
-    return int((status == STATUSES.index(Status.INVALID)).sum()), int(status.size)
+    return int((status == STATUSES.index(Status.INVALID)).sum()), int((status != MISSING).sum())
 
 
 def _examples(pool: Mapping[str, Mapping[str, int]]) -> Check:

@@ -122,6 +122,13 @@ def test_a_format_problem_is_what_constrained_decoding_removes():
     assert answers(tight, subjects={"tight": subject(tight)})["format"].answer.startswith("No: all 100 answers")
 
 
+def test_what_was_not_asked_counts_for_nothing():
+    found = answers(wrong("one", range(8), N, missing=range(40, 60)))
+    assert "`one` gets 90.0% right" in found["target"].answer
+    assert "Of 8 answers of `one` that are not right" in found["knowledge"].answer
+    assert found["format"].answer == "No: all 80 answers of `one` can be used."
+
+
 def test_rare_labels_of_the_pool_are_named():
     pool = {"kind": {"usual": 300, "rare": 12, "b": 49}, "loud": {"true": 100, "false": 261}}
     assert answers(wrong("one", [0], N), pool=pool)["examples"].answer == (
