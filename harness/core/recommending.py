@@ -135,9 +135,9 @@ def _decided(
 ) -> tuple[str | None, str, int | None]:
     if not meeting:
         return _none_meets(accounts, standings)
-    best = accounts.cheapest(meeting)
+    level = LEVEL / max(1, len(meeting) - 1)
+    best = _best(accounts, meeting, level)
     rivals = [name for name in meeting if name != best]
-    level = LEVEL / max(1, len(rivals))
     rest = {name: accounts.total_difference(name, best, level) for name in rivals}
     overlapping = [name for name in rivals if rest[name].lower <= 0]
     if not overlapping:
@@ -161,6 +161,15 @@ def _decided(
         f"({_spread(accounts, best, overlapping)}); {settle}{until}.",
         more,
     )
+
+
+def _best(accounts: Accounts, meeting: Sequence[str], level: float) -> str:
+    """The cheapest by its total, unless another is shown to cost less on the cases that both answered."""
+    best = accounts.cheapest(meeting)
+    for name in meeting:
+        if name != best and accounts.total_difference(name, best, level).upper < 0:
+            best = name
+    return best
 
 
 def _spread(accounts: Accounts, best: str, overlapping: Sequence[str]) -> str:

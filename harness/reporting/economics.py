@@ -156,6 +156,8 @@ def _explained(accounts: Accounts) -> Iterator[str]:
             f"?: no price of tokens is known for {', '.join(f'`{n}`' for n in unknown)}, or no `currency_per_usd` is "
             "declared."
         )
+    if declared.today is not None and accounts.today is None:
+        yield f"{markdown_code(declared.today)} is declared as in use today, and was not run: no benefit is counted."
     absent = accounts.not_run()
     if absent:
         yield f"Fixed costs are declared for {', '.join(map(markdown_code, absent))} too, which was not run here."

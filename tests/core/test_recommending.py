@@ -88,6 +88,13 @@ def test_overlapping_intervals_are_no_recommendation_and_say_how_many_cases_woul
     )
 
 
+def test_strategies_that_were_not_asked_the_same_are_compared_on_what_both_were():
+    part = wrong("part", range(100), 1000, missing=range(500, 1000))  # was asked the harder half alone
+    found = accounts(part, wrong("whole", range(150), 1000))
+    assert found.cheapest(["part", "whole"]) == "whole"
+    assert said(found, {"part": MET, "whole": MET}).strategy == "part"
+
+
 def test_equals_are_not_told_apart_by_any_number_of_cases():
     result = said(accounts(wrong("one", [0], 100), wrong("two", [1], 100)), {"one": MET, "two": MET})
     assert (result.strategy, result.more_cases) == (None, None)

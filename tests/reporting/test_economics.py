@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,9 @@ def test_what_the_figures_were_taken_from_is_told():
     assert "50% of the wrong answers are put right by hand in 30 s, at EUR 24.00 an hour." in text
     assert "A US dollar is EUR 0.5." in text
     assert "One-off costs of EUR 1,200 behind `one` are spent, whatever is decided now, and do not count." in text
+    assert "`gone` is declared as in use today, and was not run: no benefit is counted." in sections(
+        suite_report({"one": table(right), "two": table(right)}, economics=replace(SIMPLE, today="gone"))
+    )
     assert "Fixed costs are declared for `absent'¦` too, which was not run here." in text
 
 
