@@ -207,6 +207,21 @@ def test_what_is_cheapest_may_depend_on_the_volume_the_prices_and_the_errors():
     assert rows["volume", 2.0] == "hosted"
 
 
+def test_the_interval_of_the_break_even_volume_holds_the_true_one():
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(200):
+        hard = rng.random(300)
+        errors = {
+            name: np.flatnonzero(np.where(rng.random(300) < 0.6, hard, rng.random(300)) < rate)
+            for name, rate in (("base", 0.15), ("tuned", 0.05))
+        }
+        arms = [wrong(name, which.tolist(), 300) for name, which in errors.items()]
+        even = accounts(*arms, strategies={"tuned": Fixed(hosting_per_month=500)}).break_even("base", "tuned")
+        held += even.lower <= 500 / (0.10 * 100) <= even.upper
+    assert held >= 180  # 190 are promised; fewer than 180 would be seen in 1 of 800 tries
+
+
 # ------------------------------------------------------------------------------------------------- properties
 
 PROPERTY = settings(max_examples=60, deadline=None)
