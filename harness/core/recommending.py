@@ -158,7 +158,7 @@ def _decided(
     return (
         None,
         f"No recommendation: the intervals overlap. {names} meet every gate, and which costs less is not shown "
-        f"({_spread(accounts, best, overlapping)}); {settle}{until}.",
+        f"({_spread(accounts, best, overlapping, level)}); {settle}{until}.",
         more,
     )
 
@@ -172,11 +172,12 @@ def _best(accounts: Accounts, meeting: Sequence[str], level: float) -> str:
     return best
 
 
-def _spread(accounts: Accounts, best: str, overlapping: Sequence[str]) -> str:
+def _spread(accounts: Accounts, best: str, overlapping: Sequence[str], level: float) -> str:
+    """How much dearer the others may be, at the level that decides."""
     currency = accounts.economics.currency
     told = []
     for name in overlapping[:3]:
-        found = accounts.total_difference(name, best)
+        found = accounts.total_difference(name, best, level)
         told.append(
             f"{named(name)} {money(found.estimate, currency)} more a month than {named(best)}, "
             f"{money(found.lower, currency)} to {money(found.upper, currency)}"
@@ -194,8 +195,11 @@ def _recommended(accounts: Accounts, best: str, rivals: Sequence[str], level: fl
     )
     keep = "Keep" if best == accounts.today else "Use"
     if not rivals:
-        others = len(accounts.costings) - 1
-        only = f"the only one of {others + 1} strategies that meets every gate" if others else "it meets every gate"
+        priced = len(accounts.priced)
+        known = "" if priced == len(accounts.costings) else " with known costs"
+        only = (
+            f"the only one of {priced} strategies{known} that meets every gate" if priced > 1 else "it meets every gate"
+        )
         return f"{keep} {named(best)}: {only}; it costs {total}."
     nearest = min(rivals, key=lambda name: accounts.total_difference(name, best, level).lower)
     dearer = accounts.total_difference(nearest, best, level)
@@ -218,7 +222,7 @@ def _none_meets(accounts: Accounts, standings: Mapping[str, Standing]) -> tuple[
         settle = (
             f"{more:,} more cases would settle it"
             if more is not None
-            else "no number of cases at these rates would settle it"
+            else "not even a million more cases would settle it at these rates"
         )
         told = _list([subject for subject, _ in judged[near].open])
         return (

@@ -107,7 +107,9 @@ def test_more_rivals_take_stronger_evidence():
     assert said(accounts(*arms), {"best": MET, "next": MET}).strategy == "best"
     many = [wrong(f"far{i}", range(60), 100) for i in range(30)]
     found = accounts(*arms, *many)
-    assert said(found, dict.fromkeys(found.costings, MET)).strategy is None
+    result = said(found, dict.fromkeys(found.costings, MET))
+    assert result.strategy is None
+    assert "`next` EUR 7,000 more a month than `best`, EUR -" in result.sentence  # at the level that decides
 
 
 def test_no_strategy_meets_every_gate():
@@ -130,6 +132,12 @@ def test_a_strategy_of_unknown_cost_is_not_compared():
     found = accounts(wrong("good", range(20), 1000), wrong("closed", [], 1000, usd_per_1000=None))
     result = said(found, {"good": MET, "closed": MET})
     assert result.strategy == "good"
+    assert result.sentence.startswith("Use `good`: it meets every gate; ")
+    more = accounts(
+        *(wrong(n, [], 1000, usd_per_1000=None if n == "closed" else 0.0) for n in ("good", "bad", "closed"))
+    )
+    only = said(more, {"good": MET, "closed": MET}).sentence
+    assert only.startswith("Use `good`: the only one of 2 strategies with known costs that meets every gate; ")
     assert result.reasons == ("Not compared, since the cost of inference is not known: `closed`.",)
     assert said(accounts(wrong("closed", [], 10, usd_per_1000=None)), {}) is None
 
