@@ -54,8 +54,17 @@ def commands():
 
 
 def test_the_pages_are_found():
-    names = [page.stem for page in PAGES]
-    assert names == ["README", "ceiling", "decisions", "declarations", "fixed_threshold", "fixtures", "gate"]
+    names = [page.name for page in PAGES]
+    assert names == [
+        "README.md",
+        "ceiling.md",
+        "decisions.md",
+        "declarations.md",
+        "economics.md",
+        "fixed_threshold.md",
+        "fixtures.md",
+        "gate.md",
+    ]
     assert len(blocks("yaml")) >= 3
     assert len(blocks("python")) >= 1
     assert len(commands()) >= 8

@@ -16,6 +16,7 @@ from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
 from harness.reporting.changed_treatment import treatment_changes
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.recommendation import economics_numbers
 
 FORMAT = 1
 
@@ -45,6 +46,7 @@ def verdicts_json(report: Report) -> str:
             "unjudged": list(suite.unjudged),
             "incomplete": list(suite.incomplete),
             "claims": [_claim(claim) for claim in suite.claims],
+            "economics": economics_numbers(suite),
         }
         for suite in report.suites
     ]

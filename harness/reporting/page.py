@@ -12,12 +12,14 @@ from harness.reporting.ceiling import ceiling_section
 from harness.reporting.changes import changes
 from harness.reporting.claims import claims_section
 from harness.reporting.deciding import head
+from harness.reporting.economics import economics_section
 from harness.reporting.errors import confusions_section, money_section, most_important, worst_section
 from harness.reporting.escaping import markdown_text
 from harness.reporting.formats import formats_section
 from harness.reporting.model import Report, SuiteReport
 from harness.reporting.proofs import proofs_section
 from harness.reporting.provenance import digests_section, provenance_section
+from harness.reporting.recommendation import recommendation_section
 from harness.reporting.reuse import reuse_markdown
 from harness.reporting.selftest import selftest_markdown
 from harness.reporting.slices import slices_section
@@ -69,6 +71,8 @@ def _suite(suite: SuiteReport) -> Iterator[tuple[str, Iterable[str]]]:
     yield "ceiling", ceiling_section(suite, natural)
     yield "reuse", reuse_markdown(suite.use) if suite.use is not None else ()
     yield "selftest", selftest_markdown(suite.selftest) if suite.selftest is not None else ()
+    yield "economics", economics_section(suite)
+    yield "recommendation", recommendation_section(suite)
     yield "claims", claims_section(suite, claims)
     yield "other_slices", slices_section(suite, critical=False)
     yield "training", training_section(suite.trained)

@@ -18,14 +18,17 @@ from harness import __version__
 from harness.core.comparisons import right
 from harness.core.costs import field_cost
 from harness.core.digests import digest
+from harness.core.errors import FixtureError
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import ANCHOR, Adapter, FieldCost, Task, Usage
+from harness.core.schemas import AnswerSchema, label_text
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
 from harness.core.wording import measured, wrapped
 from harness.drivers.pricing import cost_usd
 from harness.fixtures_io.suites import Project
+from harness.fixtures_io.tasks import Fixture
 from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
@@ -51,6 +54,7 @@ Settled = tuple[DeclaredClaim, Verdict, Effect]
 UNMET = 10
 WIDTH = 100
 LONGEST = 3 * WIDTH
+_SERVED = ("openai_chat",)
 _PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
 
@@ -166,6 +170,7 @@ def _suite(finished: Finished, project: Project) -> SuiteReport:
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
             proofs=session.proofs(name),
+            machine_s=_machine_s(adapter, table),
             treatment=run_treatment(session, name),
         )
     return SuiteReport(
@@ -190,6 +195,8 @@ def _suite(finished: Finished, project: Project) -> SuiteReport:
         asked_again=session.asked_again,
         trained=trained_weights((name, session.adapter(name)) for name in runs),
         **_studies(session, project, runs),
+        economics=suite.fixture.economics,
+        pool={} if suite.fixture.economics is None else _pool_labels(suite.fixture),
     )
 
 
@@ -238,3 +245,34 @@ def _usd_per_1000(adapter: Adapter, table: OutcomeTable) -> float | None:
     usage = Usage(input_tokens=int(np.nansum(table.input_tokens)), output_tokens=int(np.nansum(table.output_tokens)))
     total = cost_usd(adapter.price, adapter.model, usage, adapter.options.get("provider"))
     return None if total is None else 1000 * total / answered
+
+
+def _machine_s(adapter: Adapter, table: OutcomeTable) -> float | None:
+    """Seconds of a machine per answer, measured when the answers were made; None where tokens have a price.
+
+    A model in this process tells its share of the time; a server of one's own answers as many requests at once as the
+    adapter sends.
+    """
+    known = table.latency_s[~np.isnan(table.latency_s)]
+    if adapter.price is not None or not known.size:
+        return None
+    return float(known.mean()) / (adapter.limits.concurrency if adapter.driver in _SERVED else 1)
+
+
+def _pool_labels(fixture: Fixture) -> dict[str, dict[str, int]]:
+    """How many labelled examples the pool holds: decision field with a closed list of labels → label → count.
+
+    Empty where there is no pool that can be read.
+    """
+    schema = AnswerSchema(fixture.task.schema)
+    labels = {name: schema.enumerated(name) for name in fixture.task.decision_fields}
+    counts = {name: {label_text(value): 0 for value in known} for name, known in labels.items() if known}
+    try:
+        for case in fixture.pool():
+            for name, count in counts.items():
+                label = label_text(case.expected[name])
+                if label in count:  # several right labels are a list, which is none
+                    count[label] += 1
+    except FixtureError:
+        return {}
+    return counts
