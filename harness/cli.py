@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.core.errors import HoldfastError
+from harness.core.policy import PROFILES
 from harness.runs import LEDGER
 
 TASKS = ("classification", "extraction")
@@ -118,6 +119,34 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("ledgers", type=Path, nargs="+", metavar="LEDGER", help="a shard's ledger, or an export of one")
     merge.add_argument("--into", type=Path, metavar="PATH", help=f"the ledger that is judged (default: {LEDGER})")
     merge.set_defaults(command=_merge)
+
+    report = commands.add_parser("report", help="write a run's report again from stored predictions; asks no model")
+    report.add_argument(
+        "--from",
+        dest="sources",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="ledgers of shards, exports of them, or one recording; the project's own ledger is not used",
+    )
+    report.add_argument("--out", type=Path, metavar="DIR", help="where the report is written (default: reports/latest)")
+    report.add_argument("--profile", choices=PROFILES, help="pr: an inconclusive gate warns; release: it blocks")
+    report.set_defaults(command=_report)
+
+    compare = commands.add_parser("compare", help="hold two stored runs against each other, case by case")
+    compare.add_argument("run_a", type=Path, metavar="RUN_A", help="the report folder of a run: the baseline side")
+    compare.add_argument("run_b", type=Path, metavar="RUN_B", help="the report folder of another: the candidate side")
+    compare.add_argument(
+        "--pair", action="append", default=[], metavar="A=B", help="hold strategy B of RUN_B against A of RUN_A; again"
+    )
+    compare.add_argument(
+        "--margin", metavar="RATE", help="a loss of accuracy to be excluded; 1 is returned if it fails"
+    )
+    compare.add_argument(
+        "--out", type=Path, default=Path("reports/compare"), metavar="DIR", help="default: %(default)s"
+    )
+    compare.set_defaults(command=_compare)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of a declaration, for editors")
     schema.add_argument("name", choices=("adapter", "strategies", "task"))
@@ -260,6 +289,27 @@ def _merge(options: argparse.Namespace) -> int:
     ledger = options.into or LEDGER
     _print(merge_lines(ledger, options.ledgers))
     return judge(ledger)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness.runs.rebuilding import rebuild
+
+    return rebuild(options.sources, out=options.out, profile=options.profile)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from harness.runs.compared_runs import checked_margin, checked_pair, compare
+
+    lines, status = compare(
+        options.run_a,
+        options.run_b,
+        pairs=[checked_pair(text) for text in options.pair],
+        margin=None if options.margin is None else checked_margin(options.margin),
+        out=options.out,
+        root=Path.cwd(),
+    )
+    _print(lines)
+    return status
 
 
 def _print(lines: Iterable[str]) -> None:

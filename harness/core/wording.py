@@ -248,7 +248,7 @@ def _cost_change(verdict: Verdict) -> str:
 def _change(verdict: Verdict, worsening: str, size: Callable[[float], str]) -> list[str]:
     """What is known of a worsening (a loss of right answers, a rise in cost) against the margin."""
     margin = size(verdict.claim.bound)
-    beyond = f"a {worsening} of {margin} or more"
+    beyond = f"a {worsening} of {margin} or more" if verdict.claim.bound else f"a {worsening}"
     if verdict.status is VerdictStatus.PASS:
         real = [f"the {worsening} is real, but smaller than {margin}"] if verdict.drift else []
         return [f"{beyond} is excluded", *real]

@@ -91,7 +91,7 @@ def worst_section(suite: SuiteReport, name: str) -> Iterator[str]:
     for row, cost in worst:
         case, repeat = suite.cases[row], outcomes.first_wrong(row)
         answer = outcomes.answers[row][repeat]
-        yield f"- `{case.id}`, cost {cost:g}: {_difference(suite, case, answer or {})}"
+        yield f"- {markdown_code(case.id)}, cost {cost:g}: {_difference(suite, case, answer or {})}"
         if answer is None:
             yield f"  (no usable answer: {markdown_text(outcomes.problems[row][repeat])})"
         yield f"  > {markdown_text(inputs_text(case.inputs))}"

@@ -124,7 +124,8 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedRun:
-    """The run that was accepted as the baseline: why, when and at which commit.
+    """The run that was accepted as the baseline: why, when and at which commit. A stored run that stands for it has no
+    `date`, and `reason` says what it is.
 
     `treatment` is None for one that was accepted before treatments were kept.
     """
@@ -271,10 +272,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
-    """All suites of one pytest run."""
+    """All suites of one pytest run, or a comparison of two stored runs: then `compared` says what came of it."""
 
     suites: Sequence[SuiteReport]
     provenance: Provenance
+    compared: str = ""
 
     def count(self, effect: Effect) -> int:
         return sum(claim.effect is effect for suite in self.suites for claim in suite.claims)

@@ -17,6 +17,7 @@ from harness.reporting.errors import confusions_section, money_section, most_imp
 from harness.reporting.escaping import markdown_text
 from harness.reporting.formats import formats_section
 from harness.reporting.model import Report, SuiteReport
+from harness.reporting.paired import paired_section
 from harness.reporting.proofs import proofs_section
 from harness.reporting.provenance import digests_section, provenance_section
 from harness.reporting.recommendation import recommendation_section
@@ -44,7 +45,7 @@ def page(report: Report) -> list[Section]:
     """All sections that have something to say."""
     sections = [Section(key="decision", suite=None, lines=tuple(head(report)))]
     for suite in report.suites:
-        for key, lines in _suite(suite):
+        for key, lines in _suite(suite, compared=bool(report.compared)):
             section = Section(key=key, suite=suite.name, lines=tuple(lines))
             if section.lines:
                 sections.append(section)
@@ -52,12 +53,13 @@ def page(report: Report) -> list[Section]:
     return sections
 
 
-def _suite(suite: SuiteReport) -> Iterator[tuple[str, Iterable[str]]]:
+def _suite(suite: SuiteReport, *, compared: bool) -> Iterator[tuple[str, Iterable[str]]]:
     yield "suite", _about(suite)
     if not suite.runs:
         return
     natural, shown = members(suite.cases, None), most_important(suite)
     claims = [c for c in suite.claims if suite.runs[c.measure.run].strategy.stage is not Stage.REFERENCE]
+    yield "paired", paired_section(claims) if compared else ()
     yield "changes", changes(suite, natural)
     yield "strategies", strategies_section(suite, natural)
     yield "fields", fields_section(suite, natural)

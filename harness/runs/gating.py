@@ -5,6 +5,7 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.policy import PROFILES, Effect, effect
+from harness.core.policy import PROFILES, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs import LEDGER
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from harness.reporting.model import EarlyStopped, SelfTest
     from harness.runs.comparing import Comparison
     from harness.runs.early import EarlyStop
+    from harness.runs.ending import Ended
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
     from harness.runs.sharding import Collecting
@@ -54,7 +56,7 @@ class Gating:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
         self._inconclusive = inconclusive(self._settings.get("inconclusive", {}))
         self.declaring = False
-        self.verdicts_json = ""
+        self.ended: Ended | None = None
         self._suites: dict[Path, Suite] = {}
         self._sessions: dict[Path, SuiteSession] = {}
         self._claims: dict[Path, dict[tuple[str, int], DeclaredClaim]] = {}
@@ -306,11 +308,11 @@ class Gating:
 
     def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
         from harness.reporting.early import early_lines
-        from harness.runs.messages import failure_message
+        from harness.runs.judging import judged, unjudged
         from harness.runs.settling import settle
 
-        unjudged = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
-        possible = [claim for claim in claims if claim not in unjudged]
+        without = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
+        possible = [claim for claim in claims if claim not in without]
         if early is None:
             identical = self._comparison(file, session).identical
             verdicts = settle(possible, session.outcomes, session.largest_cost, identical)
@@ -320,23 +322,13 @@ class Gating:
             self._told += early_lines(session.suite.name, self._stopped[file])
         for claim, verdict in zip(possible, verdicts, strict=True):
             done = effect(claim.role, str(verdict.status), self.profile, inconclusive=self._inconclusive)
-            blocks = done is Effect.BLOCK
-            self._judged[claim.test, claim.index] = Judged(
-                label="MISSED" if str(verdict.status) == "FAIL" and not blocks else str(verdict.status),
-                blocks=blocks,
-                message=failure_message(session, claim, verdict) if blocks else "",
-            )
+            self._judged[claim.test, claim.index] = judged(session, claim, verdict, done)
             self._settled.setdefault(file, []).append((claim, verdict, done))
-        told = {why for claim, why in unjudged.items() if claim.measure.run not in session.broken}
+        told = {why for claim, why in without.items() if claim.measure.run not in session.broken}
         self._unjudged[file] = sorted(told)
-        for claim, why in unjudged.items():
+        for claim, why in without.items():
             broken = claim.measure.run in session.broken
-            self._judged[claim.test, claim.index] = Judged(
-                label="BROKEN" if broken else f"NO {str(claim.against).upper()}",
-                blocks=broken or (self.profile == "release" and claim.role != "report"),
-                settled=False,
-                message=why,
-            )
+            self._judged[claim.test, claim.index] = unjudged(claim, why, broken=broken, profile=self.profile)
 
     def _read_accepted(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> list[str]:
         """The accepted claims that are missing now. Raises FixtureError for a damaged baseline or anchor."""
@@ -413,7 +405,8 @@ class Gating:
     def _report(self, *, write: bool) -> None:
         from harness.reporting.again import asked_again_line
         from harness.reporting.reuse import reuse_warning
-        from harness.runs.reports import Finished, build_report, write_report
+        from harness.runs.ending import end_run
+        from harness.runs.reports import Finished, build_report
         from harness.runs.reusing import holdout_notes, holdout_use
 
         suites = [
@@ -431,7 +424,9 @@ class Gating:
             for file in self._claims
         ]
         report = build_report(suites, root=self._options.root, profile=self.profile)
-        self.verdicts_json = write_report(report, self.report_folder if write else None)
+        self.ended = end_run(
+            suites, report, root=self._options.root, folder=self.report_folder, write=write, environment=os.environ
+        )
         for suite in report.suites:
             self._told += [f"{suite.name}: {note}" for note in suite.notes]
             self._told += [reuse_warning(suite.name, suite.use)] if suite.use and suite.use.outworn else []
@@ -444,18 +439,12 @@ class Gating:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if self._collecting is not None:
             return [*self._collecting.lines, *self.calls_told]
-        if not self.verdicts_json:
+        if self.ended is None:
             return self._told
-        from harness.runs.reports import summary_lines
         from harness.runs.spent import joined, spent_lines
 
-        return [
-            *summary_lines(self.verdicts_json),
-            *self.calls_told,
-            *self._told,
-            *spent_lines(joined([self.spent()])),
-            f"report: {self._shown(self.report_folder / 'report.md')}",
-        ]
+        spent = spent_lines(joined([self.spent()]))
+        return [*self.ended.summary, *self.calls_told, *self._told, *spent, *self.ended.files]
 
     @property
     def calls_told(self) -> list[str]:

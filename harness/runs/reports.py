@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,15 +18,14 @@ from harness.core.digests import digest
 from harness.core.errors import FixtureError
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
-from harness.core.records import ANCHOR, Adapter, FieldCost, Task, Usage
+from harness.core.records import Adapter, FieldCost, Task, Usage
 from harness.core.schemas import AnswerSchema, label_text
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
-from harness.core.wording import measured, wrapped
 from harness.drivers.pricing import cost_usd
 from harness.fixtures_io.suites import Project
 from harness.fixtures_io.tasks import Fixture
-from harness.reporting.escaping import plain_line
+from harness.reporting.comment import comment_markdown
 from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
@@ -51,9 +47,6 @@ from harness.runs.training_cards import trained_weights
 from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
-UNMET = 10
-WIDTH = 100
-LONGEST = 3 * WIDTH
 _SERVED = ("openai_chat",)
 _PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
@@ -85,45 +78,12 @@ def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Rep
 
 
 def write_report(report: Report, folder: Path | None) -> str:
-    """Write report.md, verdicts.json and outcomes.jsonl into `folder`, if there is one; returns verdicts.json."""
+    """Write the report's files into `folder`, if there is one; returns verdicts.json."""
     if folder is not None:
         write_files(folder, report)
         write_text(folder / "report.md", report_markdown(report))
+        write_text(folder / "comment.md", comment_markdown(report))
     return verdicts_json(report)
-
-
-def summary_lines(verdicts: str) -> list[str]:
-    """The counts of each suite, and the gates and guards that are not met, from the text of verdicts.json."""
-    content = json.loads(verdicts)
-    lines = []
-    for suite in content["suites"]:
-        claims = suite["claims"]
-        counts = Counter(str(claim["status"]) for claim in claims)
-        blocks = sum(claim["effect"] == str(Effect.BLOCK) for claim in claims)
-        told = ", ".join(f"{counts[status]} {status}" for status in ("PASS", "INCONCLUSIVE", "FAIL") if counts[status])
-        lines.append(f"{suite['suite']}: {told or 'nothing judged'}; {blocks or 'none'} blocking")
-        lines += [f"{suite['suite']}: {run} could not be run: {why}" for run, why in suite["broken"].items()]
-    return lines + _unmet_lines(content["suites"])
-
-
-def _unmet_lines(suites: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The gates and guards that are not PASS, each with its sentence, those that block first."""
-    unmet = [
-        (f"{suite['suite']}/{claim['run']}" if len(suites) > 1 else claim["run"], claim)
-        for suite in suites
-        for claim in suite["claims"]
-        if claim["role"] != "report" and claim["status"] != "PASS"
-    ]
-    unmet.sort(key=lambda named: bool(named[1]["effect"] != str(Effect.BLOCK)))
-    lines: list[str] = []
-    for run, claim in unmet[:UNMET]:
-        subject = measured(claim["metric"], **{name: claim.get(name) for name in ("field", "slice", "quantile", "k")})
-        subject += " against the anchor" if claim.get("against") == ANCHOR else ""
-        told = f"{claim['status']}: {run}, {subject}: {claim['sentence']}"
-        lines += wrapped(plain_line(told, limit=LONGEST), width=WIDTH, indent="  ")
-    if len(unmet) > UNMET:
-        lines.append(f"  and {len(unmet) - UNMET} more that are not PASS")
-    return lines
 
 
 def git_revision(root: Path) -> str:
