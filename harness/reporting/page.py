@@ -9,6 +9,7 @@ from harness.core.metrics import members
 from harness.core.records import Stage
 from harness.reporting.again import asked_again_section
 from harness.reporting.budgets import what_cases_can_tell
+from harness.reporting.calibration import calibration_section
 from harness.reporting.changes import changes
 from harness.reporting.claims import claims_section
 from harness.reporting.consistency import consistency_section
@@ -64,6 +65,7 @@ def _suite(suite: SuiteReport) -> Iterator[tuple[str, Iterable[str]]]:
     yield "worst", worst_section(suite, shown)
     yield "formats", formats_section(suite)
     yield "consistency", consistency_section(suite.runs, natural)
+    yield "calibration", calibration_section(suite, natural)
     yield "asked_again", asked_again_section(suite)
     yield "detectable", what_cases_can_tell(claims)
     yield "reuse", reuse_markdown(suite.use) if suite.use is not None else ()

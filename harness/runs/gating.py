@@ -19,7 +19,7 @@ from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs import LEDGER
 from harness.runs.declared import DeclaredClaim, Judged
 from harness.runs.leaks import refuse_leaks
-from harness.runs.settings import Options, inconclusive, settings
+from harness.runs.settings import Options, inconclusive, settings, switch
 
 if TYPE_CHECKING:
     from harness.core.shards import Shard
@@ -53,6 +53,7 @@ class Gating:
         if self.profile not in PROFILES:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
         self._inconclusive = inconclusive(self._settings.get("inconclusive", {}))
+        self._png_charts = switch(self._settings, "png_charts")
         self.declaring = False
         self.verdicts_json = ""
         self._suites: dict[Path, Suite] = {}
@@ -430,7 +431,7 @@ class Gating:
             for file in self._claims
         ]
         report = build_report(suites, root=self._options.root, profile=self.profile)
-        self.verdicts_json = write_report(report, self.report_folder if write else None)
+        self.verdicts_json = write_report(report, self.report_folder if write else None, png_charts=self._png_charts)
         for suite in report.suites:
             self._told += [f"{suite.name}: {note}" for note in suite.notes]
             self._told += [reuse_warning(suite.name, suite.use)] if suite.use and suite.use.outworn else []
@@ -453,7 +454,7 @@ class Gating:
             *self.calls_told,
             *self._told,
             *spent_lines(joined([self.spent()])),
-            f"report: {self._shown(self.report_folder / 'report.md')}",
+            *(f"report: {self._shown(self.report_folder / name)}" for name in ("report.html", "report.md")),
         ]
 
     @property

@@ -25,8 +25,10 @@ from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
 from harness.core.wording import measured, wrapped
 from harness.drivers.pricing import cost_usd
+from harness.reporting.charts.pictures import Pictures, chart_files, paths, write_pictures
 from harness.reporting.escaping import plain_line
 from harness.reporting.files import verdicts_json, write_files, write_text
+from harness.reporting.html.fingerprint import digest_in, digest_of
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
     EarlyStopped,
@@ -73,12 +75,29 @@ def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Rep
     )
 
 
-def write_report(report: Report, folder: Path | None) -> str:
-    """Write report.md, verdicts.json and outcomes.jsonl into `folder`, if there is one; returns verdicts.json."""
+def write_report(report: Report, folder: Path | None, *, png_charts: bool = False) -> str:
+    """Write report.md, report.html, verdicts.json and outcomes.jsonl into `folder`, if any; returns verdicts.json.
+
+    report.html, and the charts as PNG files where they are wanted, are made again only when what they show changed.
+    """
+    verdicts = verdicts_json(report)
     if folder is not None:
         write_files(folder, report)
-        write_text(folder / "report.md", report_markdown(report))
-    return verdicts_json(report)
+        pictures = chart_files(report) if png_charts else {}
+        markdown = report_markdown(report, pictures)
+        write_text(folder / "report.md", markdown)
+        _write_page(report, folder, digest_of(report, markdown, verdicts), pictures)
+    return verdicts
+
+
+def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures) -> None:
+    file = folder / "report.html"
+    if digest_in(file) == digest and all((folder / name).is_file() for name in paths(pictures)):
+        return
+    from harness.reporting.html.page import report_html
+
+    write_pictures(folder, pictures)
+    write_text(file, report_html(report, digest=digest))
 
 
 def summary_lines(verdicts: str) -> list[str]:
