@@ -114,8 +114,9 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point]) ->
         ax.plot(
             [point.cost, 1.02 * end, 1.045 * end],
             [point.accuracy, at, at],
-            color=colours["grid"],
-            linewidth=0.9,
+            color=colours["muted"],
+            linewidth=0.7,
+            linestyle=(0, (1, 2)),
             clip_on=False,
             zorder=1,
         )
@@ -131,8 +132,8 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point]) ->
             capsize=3,
             zorder=3,
         )
-        ax.text(1.055 * end, at, clipped(point.name), va="center", color=colours["ink"])
-        ax.text(1.66 * end, at, _percent(point.accuracy), va="center", ha="right", color=colours["muted"])
+        ax.text(1.16 * end, at, _percent(point.accuracy), va="center", ha="right", color=colours["muted"])
+        ax.text(1.18 * end, at, clipped(point.name), va="center", color=colours["ink"])
     _legend(figure, colours, {p.stage for p in shown}, any(p.dominated for p in shown))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LABELS = 15
 TOLD = 10
+CLIPPED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +89,21 @@ def confusion_in_money(suite: SuiteReport, run: str, natural: NDArray[np.bool_])
             f"Rows are the right label, columns the answered one; a cell is the summed cost of that confusion, "
             f"{matrix.costs.sum():,.0f} in all. Dearest first: {told}{more}."
         ),
-        height=1.75 + 0.3 * max(size, 3),
+        height=0.45 + _heads(matrix.labels) + 0.3 * max(size, 3),
         draw=lambda figure, colours: _draw(figure, colours, matrix),
     )
+
+
+def _heads(labels: tuple[str, ...]) -> float:
+    """Inches that the slanted labels over the columns take."""
+    return 0.2 + 0.05 * max(len(clipped(label, CLIPPED)) for label in labels)
 
 
 def _draw(figure: Figure, colours: Mapping[str, str], matrix: MoneyMatrix) -> None:
     from matplotlib.patches import Rectangle
 
     size, height, width = len(matrix.labels), figure.get_figheight(), figure.get_figwidth()
-    names = [clipped(plain_line(label), 20) for label in matrix.labels]
+    names = [clipped(plain_line(label), CLIPPED) for label in matrix.labels]
     left, across = 1.75, min(width - 1.9, 0.75 * size)
     ax = figure.add_axes((left / width, 0.08 / height, across / width, 0.3 * max(size, 3) / height))
     ax.set_xlim(0, size)
@@ -125,7 +131,7 @@ def _draw(figure: Figure, colours: Mapping[str, str], matrix: MoneyMatrix) -> No
             )
             if not empty:
                 ax.text(column + 0.5, row + 0.52, short(cost), ha="center", va="center", size=8, color=colours["ink"])
-    figure.text(0.012, 1 - 0.2 / height, "right ↓   answered →", color=colours["muted"], va="center")
+    figure.text(0.012, 1 - 0.2 / height, "right ↓  answered →", color=colours["muted"], va="center")
 
 
 def short(cost: float) -> str:

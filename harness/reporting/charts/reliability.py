@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RUNS = 6
 COLUMNS = 3
+LINE = 3.1
+"""Inches of height of a line of panels."""
 
 
 def reliability(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | None:
@@ -42,7 +44,7 @@ def reliability(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | None:
             "On the diagonal confidence is what it says; below it answers are too sure. Bars are 95% intervals."
             f"{left_out} {told}"
         ),
-        height=0.5 + 3.05 * lines,
+        height=LINE * lines,
         draw=lambda figure, colours: _draw(figure, colours, shown),
     )
 
@@ -56,21 +58,25 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Mapping[str, Calibr
     height = figure.get_figheight()
     for number, (name, one) in enumerate(shown.items()):
         left = 0.09 + 0.315 * (number % COLUMNS)
-        bottom = height - 3.05 * (number // COLUMNS + 1)
-        ax = figure.add_axes((left, (bottom + 0.75) / height, 0.255, 1.95 / height))
-        under = figure.add_axes((left, (bottom + 0.25) / height, 0.255, 0.45 / height), sharex=ax)
+        bottom = height - LINE * (number // COLUMNS + 1)
+        ax = figure.add_axes((left, (bottom + 1.05) / height, 0.25, 1.75 / height))
+        under = figure.add_axes((left, (bottom + 0.5) / height, 0.25, 0.45 / height), sharex=ax)
         _panel(ax, colours, one)
         ax.set_title(clipped(name), size=9.5, color=colours["ink"], loc="left")
         if number % COLUMNS:
             ax.tick_params(labelleft=False)
         else:
             ax.set_ylabel("share right")
+            under.set_ylabel("answers")
+            for axes in (ax, under):
+                axes.yaxis.set_label_coords(-0.25, 0.5)
         _counts(under, colours, one)
 
 
 def _panel(ax: Axes, colours: Mapping[str, str], one: Calibration) -> None:
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1.02)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     ax.grid(color=colours["grid"], linewidth=0.8)
     ax.set_axisbelow(True)
     ax.plot([0, 1], [0, 1], color=colours["muted"], linewidth=1, linestyle=(0, (4, 3)))
@@ -90,13 +96,11 @@ def _panel(ax: Axes, colours: Mapping[str, str], one: Calibration) -> None:
 
 
 def _counts(ax: Axes, colours: Mapping[str, str], one: Calibration) -> None:
-    """How many answers each bin holds; the most is written, for the bars have no scale."""
+    """How many answers each bin holds, up to the most."""
     most = max(b.n for b in one.bins)
     for b in one.bins:
         ax.bar((b.start + b.end) / 2, b.n, width=0.085, color=colours["reference"])
     ax.set_ylim(0, 1.05 * most)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
+    ax.set_yticks([most], [f"{most:,}"])
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
-    ax.text(0.02, 0.95, f"most: {most:,}", transform=ax.transAxes, va="top", size=8, color=colours["muted"])
     ax.set_xlabel("confidence")

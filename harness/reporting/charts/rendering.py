@@ -62,6 +62,7 @@ def _figure(chart: Chart, colours: Mapping[str, str]) -> Iterator[Figure]:
     from matplotlib.figure import Figure
 
     style: Any = {
+        "axes.facecolor": "none",
         "axes.edgecolor": colours["muted"],
         "axes.labelcolor": colours["muted"],
         "axes.linewidth": 0.8,

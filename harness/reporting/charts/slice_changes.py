@@ -126,7 +126,7 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[SliceChang
     names = [f"{clipped(s.name, 30)}{' ●' if s.critical else ''}" for s in shown]
     ax.set_yticks(range(len(shown)), names)
     ax.set_xlabel("change of accuracy in points, 95% interval")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:+.0f}" if value else "0")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:+.0f}".replace("-", "−") if value else "0")
     for row, one in enumerate(shown):
         sure = "worse" if one.upper < 0 else "better" if one.lower > 0 else "muted"
         marker = "v" if one.change < 0 else "^" if one.change > 0 else "o"
@@ -149,6 +149,6 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[SliceChang
             va="center",
             color=colours["muted"],
         )
-    legend = "filled: surely changed   hollow: may be chance"
-    critical = "   ● critical" if any(s.critical for s in shown) else ""
+    legend = "filled: the interval leaves out 0 · hollow: it does not"
+    critical = " · ● critical" if any(s.critical for s in shown) else ""
     figure.text(0.3, 0.1 / height, legend + critical, color=colours["muted"], va="bottom")

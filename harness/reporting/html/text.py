@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _BADGE = re.compile(r"^(PASS|FAIL|INCONCLUSIVE|BLOCKED|INCOMPLETE|NOTHING JUDGED)(?![\w-])")
 _SIGNS = {"PASS": "✓", "FAIL": "✗", "BLOCKED": "✗", "INCONCLUSIVE": "?", "INCOMPLETE": "!", "NOTHING JUDGED": "–"}
-_NUMBER = re.compile(r"^[-−+±<>≤≥]?[$]?[\d,.]+\s?(%|ms|s|points?|h|k|M)?( \([^a-z]*\))?( / [\d.]+%)?$|^[–?]$")
+_NUMBER = re.compile(r"([-−+±<>≤≥]? ?[\d,.]+\s?(%|ms|s|points?|h|k|M)?( \([^a-z]*\))?( / [\d.]+%)?|[–?]|none|)$")
+_HAS_DIGIT = re.compile(r"\d").search
 
 
 def badge(word: str) -> str:
@@ -73,7 +74,7 @@ def _plain(inline: Token) -> str:
 
 
 def _dress(tokens: list[Token], suite: str | None, cases: Collection[str]) -> None:
-    previous = None
+    _align(tokens)
     for token in tokens:
         if token.type == "table_open":
             token.attrSet("class", "data")
@@ -81,10 +82,6 @@ def _dress(tokens: list[Token], suite: str | None, cases: Collection[str]) -> No
             _badges(token)
             if suite is not None:
                 _links(token, suite, cases)
-            cell = previous is not None and previous.type in ("td_open", "th_open")
-            if cell and previous is not None and previous.type == "td_open" and _NUMBER.match(_plain(token).strip()):
-                previous.attrSet("class", "number")
-        previous = token
     at = 0
     while at < len(tokens):
         if tokens[at].type == "table_open":
@@ -96,6 +93,32 @@ def _dress(tokens: list[Token], suite: str | None, cases: Collection[str]) -> No
             tokens.insert(at + 1, _html("</div>"))
             at += 1
         at += 1
+
+
+def _align(tokens: Sequence[Token]) -> None:
+    """Columns of numbers stand right, their heads too."""
+    columns: list[list[tuple[Token, str]]] = []
+    column = 0
+    for at, cell in enumerate(tokens):
+        if cell.type == "table_open":
+            columns = []
+        elif cell.type == "tr_open":
+            column = 0
+        elif cell.type in ("th_open", "td_open"):
+            if column == len(columns):
+                columns.append([])
+            cell.attrs.pop("style", None)
+            columns[column].append((cell, _plain(tokens[at + 1]).strip()))
+            column += 1
+        elif cell.type == "table_close":
+            for cells in columns:
+                told = [text for one, text in cells if one.type == "td_open"]
+                if all(set(text) == {"█"} for text in told):
+                    for one, _ in cells:
+                        one.attrSet("class", "bar")
+                if any(map(_HAS_DIGIT, told)) and all(map(_NUMBER.match, told)):
+                    for one, _ in cells:
+                        one.attrSet("class", "number")
 
 
 def _html(text: str, kind: str = "html_block") -> Token:

@@ -106,14 +106,10 @@
     return el("span", { class: "sign " + letter, title: name + ": " + NAMES[letter] },
       el("span", { "aria-hidden": "true" }, SIGNS[letter]), el("span", { class: "hidden" }, name + " " + NAMES[letter] + ". "));
   }
-  function flipMarks(row) {
-    const marks = [];
-    for (const run of suite.runs) {
-      const seen = FLIPS[flip(run, row)];
-      if (seen) marks.push(el("span", { class: "flip " + seen[1], title: seen[1] + " by " + run.name }, seen[0],
-        el("span", { class: "hidden" }, " " + seen[1] + " by " + run.name + ". ")));
-    }
-    return marks;
+  function flipMark(run, row) {
+    const seen = FLIPS[flip(run, row)];
+    return seen ? el("span", { class: "flip " + seen[1], title: seen[1] + " since the baseline" },
+      el("span", { "aria-hidden": "true" }, seen[0]), el("span", { class: "hidden" }, seen[1] + " since the baseline. ")) : null;
   }
 
   function show() {
@@ -134,16 +130,14 @@
     const link = el("a", { href: address(row), "data-row": row }, el("bdi", null, suite.cases.id[row]));
     return el("tr", { class: row === opened ? "opened" : null },
       el("th", { scope: "row" }, link, plain("span", text, "snippet")),
-      ...suite.runs.map((run) => el("td", null, sign(summary(run, row), run.name))),
-      suite.baseline ? el("td", { class: "flips" }, ...flipMarks(row)) : null,
+      ...suite.runs.map((run) => el("td", { class: "how" }, sign(summary(run, row), run.name), flipMark(run, row))),
       el("td", { class: "number" }, numbers.format(cost(row))));
   }
 
   function head() {
-    const cells = suite.runs.map((run) => el("th", { scope: "col", class: "tall" }, el("bdi", null, run.name)));
+    const cells = suite.runs.map((run) => el("th", { scope: "col", class: "tall", title: run.name }, el("bdi", null, run.name)));
     document.querySelector("#rows thead").replaceChildren(el("tr", null,
       el("th", { scope: "col" }, "case"), ...cells,
-      suite.baseline ? el("th", { scope: "col" }, el("span", { title: "since the baseline" }, "flip")) : null,
       el("th", { scope: "col", class: "number" }, "cost")));
   }
 
@@ -172,9 +166,8 @@
     const cells = suite.fields.map((field, bit) => {
       if (number < 0) return plain("td", "–", "none");
       const bad = letter !== "m" && (run.wrong[n] >> bit) & 1;
-      const cell = plain("td", suite.answers[number][bit], bad ? "bad" : "good");
-      if (bad) cell.prepend(el("span", { class: "w", "aria-hidden": "true" }, "✗ "), el("span", { class: "hidden" }, "wrong: "));
-      return cell;
+      const marks = bad ? [el("span", { "aria-hidden": "true" }, "✗ "), el("span", { class: "hidden" }, "wrong: ")] : [];
+      return el("td", { class: bad ? "bad" : null }, el("div", { class: "value" }, ...marks, plain("bdi", suite.answers[number][bit])));
     });
     const seen = run.flips ? FLIPS[run.flips[row]] : null;
     const confidence = run.confidence ? run.confidence[n] : null;
@@ -218,7 +211,7 @@
     const parts = suite.cases.slices[row].map((n) => plain("span", suite.slices[n].name, "tag"));
     const texts = suite.inputs.flatMap((name, n) => suite.cases.text[row][n] === null ? [] : [
       suite.inputs.length > 1 ? el("h4", null, plain("bdi", name)) : null, plain("pre", suite.cases.text[row][n])]);
-    const expected = suite.answers[suite.cases.expected[row]].map((text) => plain("td", text));
+    const expected = suite.answers[suite.cases.expected[row]].map((text) => el("td", null, plain("div", text, "value")));
     const problems = [...(suite.baseline ? raw("baseline", suite.baseline, row) : []),
       ...suite.runs.flatMap((run) => raw(run.name, run, row))];
     return [
