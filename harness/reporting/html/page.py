@@ -90,9 +90,9 @@ def _blocks(report: Report, shown: Mapping[str, Collection[str]]) -> Iterator[_B
     from markupsafe import Markup
 
     renderer = Renderer()
-    figures = {suite.name: _figures(suite) for suite in report.suites}
-    links = dict(_claim_links(report, shown))
     taken: set[str] = set()
+    figures = {suite.name: _figures(suite, taken) for suite in report.suites}
+    links = dict(_claim_links(report, shown))
     for section in page(report):
         suite = section.suite
         made = renderer.section(
@@ -118,14 +118,14 @@ def _linkable(report: Report, shown: Mapping[str, Collection[str]], section: Sec
     return ()
 
 
-def _figures(suite: SuiteReport) -> dict[str, list[Mapping[str, Any]]]:
+def _figures(suite: SuiteReport, taken: set[str]) -> dict[str, list[Mapping[str, Any]]]:
     """The drawn charts of a suite by the key of their section."""
     from markupsafe import Markup
 
     found: dict[str, list[Mapping[str, Any]]] = {}
     drawn = can_draw()
     for chart in charts_of(suite):
-        prefix = _slug(f"chart-{suite.name}-{chart.name}")
+        prefix = _unique(f"chart-{suite.name}-{chart.name}", taken)
         figure = {
             "svg": Markup(svg(chart, prefix)) if drawn else None,
             "title": chart.title,

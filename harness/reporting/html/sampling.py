@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from harness.core.prompting import inputs_text
 from harness.core.records import Stage, Status
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
-from harness.reporting.blocks import many
 from harness.reporting.model import SuiteReport
 
 MOST = 20_000
@@ -81,7 +80,7 @@ def chosen(suite: SuiteReport, *, most: int = MOST, most_text: int = MOST_TEXT) 
             told.append(f"the first {held:,} in the order of the holdout")
     if not told:
         return Chosen(rows=tuple(kept))
-    head = f"The explorer holds {len(kept):,} of {many(len(suite.cases), 'case')}"
+    head = f"The explorer holds {len(kept):,} of {len(suite.cases):,} cases"
     return Chosen(rows=tuple(sorted(kept)), told=f"{head}: {', '.join(told)}. The others are in outcomes.jsonl.")
 
 
