@@ -327,19 +327,22 @@
   let waiting = 0;
   function changed(event) {
     clearTimeout(waiting);
-    const go = () => {
-      if (event.target === inputs.suite) {
-        for (const [name, input] of Object.entries(inputs)) if (name !== "suite") input.value = "";
-        choose(Number(inputs.suite.value));
-      }
-      search();
-      remember(filterAddress());
-    };
-    if (event.target === inputs.q) waiting = setTimeout(go, 90); else go();
+    if (event.target === inputs.suite) {
+      for (const [name, input] of Object.entries(inputs)) if (name !== "suite") input.value = "";
+      choose(Number(inputs.suite.value));
+    }
+    if (event.target === inputs.q) waiting = setTimeout(searchNow, 90); else searchNow();
+  }
+  function searchNow() {
+    clearTimeout(waiting);
+    waiting = 0;
+    search();
+    remember(filterAddress());
   }
 
   function pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+    if (waiting && ["Escape", "Enter", "ArrowDown"].includes(event.key)) searchNow();
     const typing = event.target.matches("input, select, textarea");
     if (event.key === "Escape") {
       if (typing) event.target.blur(); else if (opened >= 0) { event.preventDefault(); shut(); }
