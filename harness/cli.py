@@ -147,7 +147,19 @@ def _prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="a step of the cleaning",
     )
     add("--no-masking", action="store_true", help="leave personal data as it is; external adapters will be refused")
-    add("--no-semantic", action="store_true", help="no embedding model: fewer copies and fewer wrong labels are found")
+    meaning = parser.add_mutually_exclusive_group()
+    meaning.add_argument(
+        "--semantic",
+        action="store_true",
+        default=None,
+        help="compare by meaning, with the embedding model (default: for up to 50,000 rows)",
+    )
+    meaning.add_argument(
+        "--no-semantic",
+        dest="semantic",
+        action="store_false",
+        help="no embedding model: fewer copies and fewer wrong labels are found",
+    )
     add("--holdout", type=float, default=0.3, metavar="SHARE", help="share of the holdout (default: %(default)s)")
     add("--validation", type=float, default=0.1, metavar="SHARE", help="share of validation (default: %(default)s)")
     add("--accuracy", type=float, metavar="FLOOR", help="a floor that the holdout has to be able to carry")
@@ -272,7 +284,7 @@ def _prepare(options: argparse.Namespace) -> None:
     settings = Settings(
         leave_out=tuple(sorted(set(options.leave_out))),
         masking=not options.no_masking,
-        semantic=not options.no_semantic,
+        semantic=options.semantic,
         holdout=options.holdout,
         validation=options.validation,
         accuracy=options.accuracy,

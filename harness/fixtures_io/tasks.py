@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.core.comparisons import same
-from harness.core.errors import DeclarationError, Problem
+from harness.core.errors import DeclarationError, FixtureError, Problem
 from harness.core.records import Compare, Comparison, Costs, FieldCost, Slice, Task
 from harness.core.schemas import AnswerSchema, label_text
 from harness.fixtures_io.cases import CaseFile
@@ -63,6 +63,11 @@ class Fixture:
         return Frozen(cases, verify_lock(self.lock_path, cases, self.holdout_path, self.parts))
 
     def unverified_holdout(self) -> CaseFile:
+        if not self.holdout_path.exists():
+            raise FixtureError(
+                f"{shown(self.holdout_path)} is missing; restore it, or make it out of imported rows with: "
+                f"harness prepare {shown(self.folder)}"
+            )
         return self.cases_of(self.holdout_path)
 
     def pool(self) -> CaseFile:

@@ -14,6 +14,7 @@ from harness.core.consistency import consistency
 from harness.core.metrics import costly, members
 from harness.core.tables import MISSING, STATUSES
 from harness.core.wording import sentence
+from harness.reporting.changed_treatment import treatment_changes
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
 
 FORMAT = 1
@@ -32,6 +33,8 @@ def verdicts_json(report: Report) -> str:
                 name: {
                     "stage": str(run.strategy.stage),
                     "digest": run.digest,
+                    "treatment": None if run.treatment is None else asdict(run.treatment),
+                    "changed": _changed(suite, run),
                     "missing": run.table.missing,
                     "consistency": _consistency(suite, run),
                     "proofs": None if run.proofs is None else {proof.name: proof.status for proof in run.proofs},
@@ -47,6 +50,12 @@ def verdicts_json(report: Report) -> str:
     ]
     content = {"version": FORMAT, "profile": report.provenance.profile, "suites": suites}
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _changed(suite: SuiteReport, run: RunReport) -> dict[str, str] | None:
+    """Kind of change → what changed since the accepted run; None where that is not known."""
+    found = treatment_changes(suite, run)
+    return None if found is None else {str(change.kind): change.detail for change in found}
 
 
 def _consistency(suite: SuiteReport, run: RunReport) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import Answer, Case, Measure, Proof, Strategy, Task
 from harness.core.tables import OutcomeTable
+from harness.core.treatment import Treatment
 
 Provider = tuple[str, str]
 """What a provider says answered: (model, fingerprint), "" for what it does not say."""
@@ -113,6 +114,21 @@ class RunReport:
     example_count: int = 0
     early: EarlyStopped | None = None
     proofs: Sequence[Proof] | None = ()
+    treatment: Treatment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRun:
+    """The run that was accepted as the baseline: why, when and at which commit.
+
+    `treatment` is None for one that was accepted before treatments were kept.
+    """
+
+    strategy: str
+    reason: str
+    date: str
+    revision: str
+    treatment: Treatment | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +220,9 @@ class SuiteReport:
 
     `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, `notes` what else is
     to be known of its holdout, all in words.
-    `baseline` holds the accepted outcomes, if there are comparable ones. `asked_again` is there for runs that were
-    asked again although the ledger knew them. `trained` has the adapters whose weights were trained, by name.
+    `baseline` holds the accepted outcomes, if there are comparable ones, `accepted` what they are. `asked_again` is
+    there for runs that were asked again although the ledger knew them. `trained` has the adapters whose weights were
+    trained, by name.
     """
 
     name: str
@@ -221,6 +238,7 @@ class SuiteReport:
     incomplete: Sequence[str]
     baseline: OutcomeTable | None
     cost_of: Callable[[str, object, object], float]
+    accepted: AcceptedRun | None = None
     attribution: str = ""
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None

@@ -424,6 +424,7 @@ class Gating:
                 unjudged=self._unjudged.get(file, []),
                 incomplete=[*self._selected, *self._incomplete.get(file, [])],
                 notes=holdout_notes(self._sessions[file]),
+                accepted=self._comparison(file, self._sessions[file]).accepted,
                 use=holdout_use(self._sessions[file], self._options.root, note=write),
                 selftest=self._selftests.get(file),
                 early=self._stopped.get(file, {}),

@@ -31,6 +31,7 @@ from harness.reporting.files import verdicts_json, write_files, write_text
 from harness.reporting.html.fingerprint import digest_in, digest_of
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
+    AcceptedRun,
     EarlyStopped,
     HoldoutUse,
     JudgedClaim,
@@ -43,6 +44,7 @@ from harness.reporting.model import (
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 from harness.runs.training_cards import trained_weights
+from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
 UNMET = 10
@@ -61,6 +63,7 @@ class Finished:
     incomplete: Sequence[str]
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None
+    accepted: AcceptedRun | None = None
     selftest: SelfTest | None = None
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
@@ -178,6 +181,7 @@ def _suite(finished: Finished) -> SuiteReport:
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
             proofs=session.proofs(name),
+            treatment=run_treatment(session, name),
         )
     return SuiteReport(
         name=suite.name,
@@ -192,6 +196,7 @@ def _suite(finished: Finished) -> SuiteReport:
         unjudged=finished.unjudged,
         incomplete=finished.incomplete,
         baseline=session.baseline,
+        accepted=finished.accepted,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
         notes=finished.notes,

@@ -60,7 +60,15 @@ def test_every_claim_is_there_with_its_verdict_and_all_its_numbers():
 def test_runs_are_named_with_stage_digest_and_missing_answers():
     (suite,) = strictly(verdicts_json(report(suite_report({"gone": table(None)}))))["suites"]
     assert suite["runs"] == {
-        "gone": {"stage": "shipped", "digest": "cd" * 32, "missing": 44, "consistency": None, "proofs": {}}
+        "gone": {
+            "stage": "shipped",
+            "digest": "cd" * 32,
+            "treatment": None,
+            "changed": None,
+            "missing": 44,
+            "consistency": None,
+            "proofs": {},
+        }
     }
 
 

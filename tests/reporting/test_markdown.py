@@ -55,7 +55,7 @@ def rows(text, heading):
         (30, [at_least("one", 0.8)], "BLOCKED: 1 claim not met."),
         (30, [at_least("one", 0.8), at_least("one", 0.7)], "BLOCKED: 2 claims not met."),
         (30, [at_least("one", 0.8, role="report")], "PASS: no claim blocks, 0 claims met; 1 claim not met or not "),
-        (5, [at_least("one", 0.85)], "PASS: no claim blocks, 0 claims met; 1 claim not met or not settled that may no"),
+        (5, [at_least("one", 0.85)], "INCONCLUSIVE: no claim blocks, but 1 gate not settled; 0 claims met."),
         (0, [], "NOTHING JUDGED: no claim was settled."),
     ],
 )
@@ -235,7 +235,10 @@ def test_changed_cases_are_shown_with_before_and_after_dearest_first():
         return right(case)
 
     text = page({"mine": table(answer)}, baseline=table(wrong_below(3, "cold_soup")))
-    assert rows(text, "Changed since the baseline") == [["strategy", "lost", "gained"], ["mine", "2", "3"]]
+    assert rows(text, "Changed since the baseline") == [
+        ["strategy", "what was changed", "lost", "gained", "cost up", "cost down"],
+        ["mine", "not known", "2", "3", "55 in 2 cases", "12 in 3 cases"],
+    ]
     part = text.split("### Changed since the baseline\n")[1].split("\n#")[0]
     assert [line for line in part.splitlines() if line.startswith(("-", "  >"))] == [
         "- lost by `mine`: `c08`, cost 30: `loud` is `true`, before `true`, now `false`",

@@ -98,6 +98,22 @@ def test_preparing_again_gives_the_same_bytes_and_another_seed_another_split(ban
     assert written(bank)["holdout.jsonl"] != first["holdout.jsonl"]
 
 
+def test_many_rows_are_not_compared_by_meaning_unless_it_is_asked_for(bank, capsys, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("harness.runs.embedding.Embedder.__call__", refuse)
+    monkeypatch.setattr("harness.runs.preparing.SEMANTIC_UP_TO", 59)
+    assert main(["prepare", "fixtures/bank"]) == 0
+    assert "more than 59 rows: nothing is compared by meaning" in capsys.readouterr().out
+    assert "semantic False" in (bank / "CARD.md").read_text(encoding="utf-8")
+    with pytest.raises(AssertionError, match="the model was loaded"):
+        main(["prepare", "fixtures/bank", "--semantic"])
+    monkeypatch.setattr("harness.runs.preparing.SEMANTIC_UP_TO", 60)
+    with pytest.raises(AssertionError, match="the model was loaded"):
+        main(["prepare", "fixtures/bank"])
+
+
 def test_a_frozen_holdout_is_not_prepared_away(bank, capsys):
     assert prepare() == 0
     assert main(["freeze", "fixtures/bank"]) == 0
@@ -118,6 +134,33 @@ def test_steps_that_are_left_out_do_nothing(bank):
 def test_a_claim_that_the_rows_cannot_carry_is_refused_with_what_they_could(bank, capsys):
     assert prepare("--accuracy", "0.99") == 2
     assert "at_least 0.99 needs" in capsys.readouterr().err
+
+
+def imported(rows: list[tuple[str, str]]) -> None:
+    content = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+    Path("more.jsonl").write_text(content, encoding="utf-8")
+    assert main(["import", "jsonl", "more.jsonl", "--text", "text", "--label", "label", "--out", "fixtures/more"]) == 0
+
+
+def test_labels_stay_those_of_the_schema_however_they_are_spaced(tmp_path):
+    imported([(f"{asked} my {word}", f"{asked}\u00a0 {word}") for word in WORDS for asked in ASKED])
+    assert main(["prepare", "fixtures/more", "--no-semantic"]) == 0
+    fixture = load_fixture(tmp_path / "fixtures" / "more")
+    labels = {case.expected["label"] for case in (*fixture.unverified_holdout(), *fixture.pool())}
+    assert all("\u00a0 " in label for label in labels)
+
+
+def test_labels_with_personal_data_are_refused(capsys):
+    imported([(f"{asked} my {word}", f"{word.split()[0]}@example.org") for word in WORDS for asked in ASKED])
+    assert main(["prepare", "fixtures/more", "--no-semantic"]) == 2
+    assert "10 of 10 labels of 'label' hold personal data" in capsys.readouterr().err
+    assert main(["prepare", "fixtures/more", "--no-semantic", "--no-masking"]) == 0
+
+
+def test_a_folder_without_a_task_is_told_how_to_make_one(capsys):
+    assert main(["prepare", "fixtures/none"]) == 2
+    told = "harness: fixtures/none holds no task.yaml; write one with: harness import csv … --out fixtures/none\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_task_without_raw_rows_is_told_how_to_import_them(bank, capsys):
