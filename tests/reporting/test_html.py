@@ -94,7 +94,7 @@ def test_the_decision_comes_first_with_links_to_the_cases_behind_what_blocks():
     assert banner.startswith('<header class="banner blocked" id="decision">')
     assert '<span class="badge blocked"><span aria-hidden="true">✗</span> BLOCKED</span> 2 claims not met.' in banner
     assert '<a href="#case=kitchen/c02"><code>c02</code></a>' in banner
-    assert 'href="#cases?suite=kitchen&amp;strategy=bad&amp;flip=broken">all 27 cases</a>' in banner
+    assert 'href="#cases?suite=kitchen&amp;strategy=bad&amp;flip=broken">the cases that it lost</a>' in banner
     assert 'href="#cases?suite=kitchen&amp;strategy=bad&amp;status=bad">the cases that are not right</a>' in banner
 
 
@@ -112,8 +112,7 @@ def test_violations_are_linked_one_by_one():
 
     made = report(suite_report({"one": table(answer)}, [never("one", "unusable")]))
     banner = report_html(made).split("</header>")[0]
-    assert re.findall(r'href="#case=kitchen/(c\d+)"', banner) == ["c03", "c07"]
-    assert "all 2 cases" not in banner
+    assert sorted(re.findall(r'href="#case=kitchen/(c\d+)"', banner)) == ["c03", "c07"]
 
 
 def test_charts_stand_in_their_sections():
@@ -153,7 +152,7 @@ def test_ids_of_cases_become_links_and_the_same_word_as_a_label_does_not():
 
 def test_columns_of_numbers_stand_right_and_verdicts_are_badges():
     rows = ["| a | n | v |", "|:--|:--|:--|", "| x | 1,200 | FAIL |", "| y | 3.5% (1.0–9.0) | PASS |"]
-    body = Renderer().section(["### T", "", *rows], suite=None, cases=(), after={}).body
+    body = Renderer().section(["### T", "", *rows]).body
     assert body.count('class="number"') == 3
     assert '<td><span class="badge fail"><span aria-hidden="true">✗</span> FAIL</span></td>' in body
     assert "style=" not in body

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.policy import Effect
-from harness.reporting.blocks import many
+from harness.core.records import BASELINE
 from harness.reporting.charts.choosing import charts_of
 from harness.reporting.charts.palette import DARK, LIGHT, css_variables
 from harness.reporting.charts.rendering import INSTALL, can_draw, svg
 from harness.reporting.deciding import claim_line, decision
-from harness.reporting.html.explorer import explorer_data, script_json, visible
+from harness.reporting.html.explorer import explorer_data, script_json
 from harness.reporting.html.fingerprint import meta
-from harness.reporting.html.sampling import right, shares
-from harness.reporting.html.text import Renderer, case_link
+from harness.reporting.html.sampling import shares
+from harness.reporting.html.text import Behind, Renderer
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
 from harness.reporting.page import Section, page
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 ASSETS = Path(__file__).parent / "assets"
-LINKED = 8
 _STATES = {"BLOCKED": "blocked", "PASS": "pass"}
 _MISSING = f"Charts need matplotlib: {INSTALL}"
 
@@ -92,11 +91,14 @@ def _blocks(report: Report, shown: Mapping[str, Collection[str]]) -> Iterator[_B
     renderer = Renderer()
     taken: set[str] = set()
     figures = {suite.name: _figures(suite, taken) for suite in report.suites}
-    links = dict(_claim_links(report, shown))
+    behind = dict(_behind(report, shown))
     for section in page(report):
         suite = section.suite
         made = renderer.section(
-            section.lines, suite=suite, cases=_linkable(report, shown, section), after=links if suite is None else {}
+            section.lines,
+            suite=suite or "",
+            cases=_linkable(report, shown, section),
+            behind=behind if suite is None else {},
         )
         yield _Block(
             id=_unique(section.key if suite is None else f"{suite}-{section.key}", taken),
@@ -135,34 +137,24 @@ def _figures(suite: SuiteReport, taken: set[str]) -> dict[str, list[Mapping[str,
     return found
 
 
-def _claim_links(report: Report, shown: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
-    """(the line of the banner that tells a claim, links to the cases behind it as HTML)."""
+def _behind(report: Report, shown: Mapping[str, Collection[str]]) -> Iterator[tuple[str, Behind]]:
+    """(the line of the banner that tells a claim, the cases behind it)."""
     for suite in report.suites:
         for claim in suite.claims:
             if claim.effect is Effect.PASS or suite.name not in shown:
                 continue
-            links = _cases_behind(suite, claim, shown[suite.name])
+            found = _cases_behind(suite, claim, shown[suite.name])
             line = claim_line(claim)
-            yield f"**{claim.verdict.status}** {line}", links
-            yield f"{claim.verdict.status} {line}", links
+            yield f"**{claim.verdict.status}** {line}", found
+            yield f"{claim.verdict.status} {line}", found
 
 
-def _cases_behind(suite: SuiteReport, claim: JudgedClaim, shown: Collection[str]) -> str:
-    from markupsafe import Markup
-
-    verdict, measure = claim.verdict, claim.measure
-    ids = [name for name in (*verdict.violation_ids, *verdict.lost_ids, *verdict.missing_ids) if name in shown]
+def _cases_behind(suite: SuiteReport, claim: JudgedClaim, shown: Collection[str]) -> Behind:
+    measure, paired = claim.measure, claim.against == BASELINE
     query = {"suite": suite.name, "strategy": measure.run, "slice": measure.slice or ""}
-    query |= {"flip": "broken"} if claim.against is not None else {"status": "bad"}
-    links = [
-        Markup('<a href="{}"><code>{}</code></a>').format(case_link(suite.name, name), visible(name))
-        for name in ids[:LINKED]
-    ]
-    wrong = not ids and bool((~right(suite.runs[measure.run].table)).any())
-    if len(ids) > LINKED or wrong:
-        words = f"all {many(len(ids), 'case')}" if ids else "the cases that are not right"
-        links.append(Markup('<a href="{}">{}</a>').format(cases_link(query), words))
-    return str(Markup(' <span class="behind">{}</span>').format(Markup(" ").join(links))) if links else ""
+    query |= {"flip": "broken"} if paired else {"status": "bad"}
+    words = "the cases that it lost" if paired else "the cases that are not right"
+    return Behind(suite=suite.name, cases=shown, address=cases_link(query), words=words)
 
 
 def cases_link(query: Mapping[str, str]) -> str:

@@ -39,6 +39,16 @@ class SectionHtml:
     body: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """What stands behind a line about a claim: a link to `address`, and the cases that lines below it may name."""
+
+    suite: str
+    cases: Collection[str]
+    address: str
+    words: str
+
+
 class Renderer:
     """Turns lines of markdown into HTML; one for a whole page."""
 
@@ -50,20 +60,18 @@ class Renderer:
         self._reader: MarkdownIt = reader
 
     def section(
-        self, lines: Sequence[str], *, suite: str | None, cases: Collection[str], after: Mapping[str, str]
+        self, lines: Sequence[str], *, suite: str = "", cases: Collection[str] = (), behind: Mapping[str, Behind] = {}
     ) -> SectionHtml:
-        """`cases` are the ids of the suite that can be opened: as code of their own they become links.
+        """`cases` are the ids of `suite` that can be opened: as code of their own they become links.
 
-        `after` has HTML to stand behind whole lines of markdown.
+        `behind` says of whole lines of markdown what stands behind them.
         """
         tokens = self._reader.parse("\n".join(lines))
         heading, level = "", 0
         if tokens and tokens[0].type == "heading_open":
             heading, level = _plain(tokens[1]), int(tokens[0].tag[1:])
             tokens = tokens[3:]
-        for token in tokens:
-            if token.type == "inline" and token.children is not None and token.content in after:
-                token.children.append(_html(after[token.content], "html_inline"))
+        _link_lines(tokens, behind)
         _dress(tokens, suite, cases)
         options: Any = self._reader.options
         return SectionHtml(heading=heading, level=level, body=self._reader.renderer.render(tokens, options, {}))
@@ -73,15 +81,29 @@ def _plain(inline: Token) -> str:
     return "".join(child.content for child in inline.children or ())
 
 
-def _dress(tokens: list[Token], suite: str | None, cases: Collection[str]) -> None:
+def _link_lines(tokens: Sequence[Token], behind: Mapping[str, Behind]) -> None:
+    found, level = None, 0
+    for token in tokens:
+        if token.type != "inline" or token.children is None:
+            continue
+        if token.content in behind:
+            found, level = behind[token.content], token.level
+            link = f'<a href="{escape(found.address)}">{escape(found.words)}</a>'
+            token.children.append(_html(f' <span class="behind">{link}</span>', "html_inline"))
+        elif found is not None and token.level > level:
+            _links(token, found.suite, found.cases)
+        else:
+            found = None
+
+
+def _dress(tokens: list[Token], suite: str, cases: Collection[str]) -> None:
     _align(tokens)
     for token in tokens:
         if token.type == "table_open":
             token.attrSet("class", "data")
         elif token.type == "inline":
             _badges(token)
-            if suite is not None:
-                _links(token, suite, cases)
+            _links(token, suite, cases)
     at = 0
     while at < len(tokens):
         if tokens[at].type == "table_open":
