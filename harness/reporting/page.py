@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.core.metrics import members
 from harness.core.records import Stage
 from harness.reporting.budgets import what_cases_can_tell
+from harness.reporting.calibration import calibration_section
 from harness.reporting.ceiling import ceiling_section
 from harness.reporting.changes import changes
 from harness.reporting.claims import claims_section
@@ -69,6 +70,7 @@ def _suite(suite: SuiteReport, *, compared: bool) -> Iterator[tuple[str, Iterabl
     yield "worst", worst_section(suite, shown)
     yield "formats", formats_section(suite)
     yield "stability", stability_section(suite, natural)
+    yield "calibration", calibration_section(suite, natural)
     yield "detectable", what_cases_can_tell(claims)
     yield "ceiling", ceiling_section(suite, natural)
     yield "reuse", reuse_markdown(suite.use) if suite.use is not None else ()

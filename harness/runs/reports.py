@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,10 @@ from harness.core.tables import OutcomeTable
 from harness.drivers.pricing import cost_usd
 from harness.fixtures_io.suites import Project
 from harness.fixtures_io.tasks import Fixture
+from harness.reporting.charts.pictures import Pictures, chart_files, paths, write_pictures
 from harness.reporting.comment import comment_markdown
 from harness.reporting.files import verdicts_json, write_files, write_text
+from harness.reporting.html.fingerprint import digest_in, digest_of
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
     AcceptedRun,
@@ -77,13 +80,30 @@ def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Rep
     )
 
 
-def write_report(report: Report, folder: Path | None) -> str:
-    """Write the report's files into `folder`, if there is one; returns verdicts.json."""
+def write_report(report: Report, folder: Path | None, *, png_charts: bool = False) -> str:
+    """Write the report's files into `folder`, if there is one; returns verdicts.json.
+
+    report.html, and the charts as PNG files where they are wanted, are made again only when what they show changed.
+    """
+    verdicts = verdicts_json(report)
     if folder is not None:
         write_files(folder, report)
-        write_text(folder / "report.md", report_markdown(report))
+        pictures = chart_files(report) if png_charts else {}
+        markdown = report_markdown(report, pictures)
+        write_text(folder / "report.md", markdown)
         write_text(folder / "comment.md", comment_markdown(report))
-    return verdicts_json(report)
+        _write_page(report, folder, digest_of(report, markdown, verdicts), pictures)
+    return verdicts
+
+
+def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures) -> None:
+    file = folder / "report.html"
+    if digest_in(file) == digest and all((folder / name).is_file() for name in paths(pictures)):
+        return
+    from harness.reporting.html.page import report_html
+
+    write_pictures(folder, pictures)
+    write_text(file, report_html(report, digest=digest))
 
 
 def git_revision(root: Path) -> str:
