@@ -57,9 +57,11 @@ def test_the_pages_are_found():
     names = [page.name for page in PAGES]
     assert names == [
         "README.md",
+        "ceiling.md",
         "ci.md",
         "decisions.md",
         "declarations.md",
+        "economics.md",
         "fixed_threshold.md",
         "fixtures.md",
         "gate.md",

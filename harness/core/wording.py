@@ -137,6 +137,13 @@ def dollars(usd: float) -> str:
     return f"{usd:.4f}" if usd >= 0.0001 else "under 0.0001"
 
 
+def money(amount: float, currency: str) -> str:
+    """An amount with its currency: whole units from 100 on, cents from a cent on, else two digits: "EUR 1,234"."""
+    size = abs(amount)
+    digits = ",.0f" if round(size, 2) >= 100 else ".2f" if size >= 0.005 or size == 0 else ".2g"
+    return f"{currency} {'-' if amount < 0 else ''}{size:{digits}}"
+
+
 def _same_side(printed: float, value: float, against: float | None) -> bool:
     return against is None or (
         (printed >= against) == (value >= against) and (printed <= against) == (value <= against)

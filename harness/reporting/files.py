@@ -18,6 +18,7 @@ from harness.core.wording import sentence
 from harness.reporting.changed_treatment import treatment_changes
 from harness.reporting.deciding import decision
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.recommendation import economics_numbers
 
 FORMAT = 1
 
@@ -56,6 +57,7 @@ def verdicts_json(report: Report) -> str:
             "unjudged": list(suite.unjudged),
             "incomplete": list(suite.incomplete),
             "claims": [_claim(claim) for claim in suite.claims],
+            "economics": economics_numbers(suite),
         }
         for suite in report.suites
     ]

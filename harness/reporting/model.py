@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.core.ceiling import Ceiling
+from harness.core.economics import Economics
+from harness.core.fragility import Fragility
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import Answer, Case, Measure, Proof, Strategy, Task
@@ -102,6 +105,7 @@ class RunReport:
     """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known.
 
     `proofs` say that its treatment reached the model; None where stored answers came without proofs.
+    `machine_s` is how many seconds of a machine one answer takes, None where tokens are paid for instead.
     """
 
     strategy: Strategy
@@ -114,6 +118,7 @@ class RunReport:
     example_count: int = 0
     early: EarlyStopped | None = None
     proofs: Sequence[Proof] | None = ()
+    machine_s: float | None = None
     treatment: Treatment | None = None
 
 
@@ -224,6 +229,9 @@ class SuiteReport:
     `baseline` holds the accepted outcomes, if there are comparable ones, `accepted` what they are. `asked_again` is
     there for runs that were asked again although the ledger knew them. `trained` has the adapters whose weights were
     trained, by name.
+    `ceilings` and `fragilities` are what `harness ceiling` and `harness fragility` measured of these very runs.
+    `economics` is what the task declares about money; `pool` then counts its labelled examples: field → label → how
+    many.
     """
 
     name: str
@@ -246,6 +254,10 @@ class SuiteReport:
     selftest: SelfTest | None = None
     asked_again: Mapping[str, AskedAgain] = field(default_factory=dict)
     trained: Mapping[str, TrainedWeights] = field(default_factory=dict)
+    ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
+    fragilities: Mapping[str, Fragility] = field(default_factory=dict)
+    economics: Economics | None = None
+    pool: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

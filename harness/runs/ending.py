@@ -43,11 +43,12 @@ def end_run(
     root: Path,
     folder: Path,
     write: bool,
+    png_charts: bool,
     environment: Mapping[str, str],
 ) -> Ended:
     """Write the report if this process is the one that writes, and gather what is to be said."""
-    verdicts = write_report(report, folder if write else None)
-    told = [f"report: {_shown(folder / 'report.md', root)}"]
+    verdicts = write_report(report, folder if write else None, png_charts=png_charts)
+    told = [f"report: {_shown(folder / name, root)}" for name in ("report.html", "report.md")]
     if write and (target := environment.get("GITHUB_STEP_SUMMARY")):
         told += _add_summary(Path(target), report)
     commands: list[str] = []

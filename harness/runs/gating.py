@@ -20,7 +20,7 @@ from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs import LEDGER
 from harness.runs.declared import DeclaredClaim, Judged
 from harness.runs.leaks import refuse_leaks
-from harness.runs.settings import Options, inconclusive, settings
+from harness.runs.settings import Options, inconclusive, settings, switch
 
 if TYPE_CHECKING:
     from harness.core.shards import Shard
@@ -55,6 +55,7 @@ class Gating:
         if self.profile not in PROFILES:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
         self._inconclusive = inconclusive(self._settings.get("inconclusive", {}))
+        self._png_charts = switch(self._settings, "png_charts")
         self.declaring = False
         self.ended: Ended | None = None
         self._suites: dict[Path, Suite] = {}
@@ -425,7 +426,13 @@ class Gating:
         ]
         report = build_report(suites, root=self._options.root, profile=self.profile)
         self.ended = end_run(
-            suites, report, root=self._options.root, folder=self.report_folder, write=write, environment=os.environ
+            suites,
+            report,
+            root=self._options.root,
+            folder=self.report_folder,
+            write=write,
+            png_charts=self._png_charts,
+            environment=os.environ,
         )
         for suite in report.suites:
             self._told += [f"{suite.name}: {note}" for note in suite.notes]

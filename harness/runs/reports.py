@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +16,20 @@ from harness import __version__
 from harness.core.comparisons import right
 from harness.core.costs import field_cost
 from harness.core.digests import digest
+from harness.core.errors import FixtureError
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import Adapter, FieldCost, Task, Usage
+from harness.core.schemas import AnswerSchema, label_text
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
 from harness.drivers.pricing import cost_usd
+from harness.fixtures_io.suites import Project
+from harness.fixtures_io.tasks import Fixture
+from harness.reporting.charts.pictures import Pictures, chart_files, paths, write_pictures
 from harness.reporting.comment import comment_markdown
 from harness.reporting.files import verdicts_json, write_files, write_text
+from harness.reporting.html.fingerprint import digest_in, digest_of
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
     AcceptedRun,
@@ -37,10 +44,13 @@ from harness.reporting.model import (
 )
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
+from harness.runs.settings import settings
+from harness.runs.studies import CEILING, FRAGILITY, read_ceiling, read_fragility, study_file
 from harness.runs.training_cards import trained_weights
 from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
+_SERVED = ("openai_chat",)
 _PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
 
@@ -61,21 +71,39 @@ class Finished:
 
 def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
     """Everything that the report files show."""
+    project = Project(root=root, **{k: v for k, v in settings(root).items() if k == "reports"})
     return Report(
-        suites=[_suite(suite) for suite in suites],
+        suites=[_suite(suite, project) for suite in suites],
         provenance=Provenance(
             revision=git_revision(root), versions=versions(), command="pytest suites/", profile=profile
         ),
     )
 
 
-def write_report(report: Report, folder: Path | None) -> str:
-    """Write the report's files into `folder`, if there is one; returns verdicts.json."""
+def write_report(report: Report, folder: Path | None, *, png_charts: bool = False) -> str:
+    """Write the report's files into `folder`, if there is one; returns verdicts.json.
+
+    report.html, and the charts as PNG files where they are wanted, are made again only when what they show changed.
+    """
+    verdicts = verdicts_json(report)
     if folder is not None:
         write_files(folder, report)
-        write_text(folder / "report.md", report_markdown(report))
+        pictures = chart_files(report) if png_charts else {}
+        markdown = report_markdown(report, pictures)
+        write_text(folder / "report.md", markdown)
         write_text(folder / "comment.md", comment_markdown(report))
-    return verdicts_json(report)
+        _write_page(report, folder, digest_of(report, markdown, verdicts), pictures)
+    return verdicts
+
+
+def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures) -> None:
+    file = folder / "report.html"
+    if digest_in(file) == digest and all((folder / name).is_file() for name in paths(pictures)):
+        return
+    from harness.reporting.html.page import report_html
+
+    write_pictures(folder, pictures)
+    write_text(file, report_html(report, digest=digest))
 
 
 def git_revision(root: Path) -> str:
@@ -105,7 +133,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _suite(finished: Finished) -> SuiteReport:
+def _suite(finished: Finished, project: Project) -> SuiteReport:
     session = finished.session
     suite, task = session.suite, session.task
     runs = {}
@@ -122,6 +150,7 @@ def _suite(finished: Finished) -> SuiteReport:
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
             proofs=session.proofs(name),
+            machine_s=_machine_s(adapter, table),
             treatment=run_treatment(session, name),
         )
     return SuiteReport(
@@ -145,7 +174,22 @@ def _suite(finished: Finished) -> SuiteReport:
         selftest=finished.selftest,
         asked_again=session.asked_again,
         trained=trained_weights((name, session.adapter(name)) for name in runs),
+        **_studies(session, project, runs),
+        economics=suite.fixture.economics,
+        pool={} if suite.fixture.economics is None else _pool_labels(suite.fixture),
     )
+
+
+def _studies(session: SuiteSession, project: Project, runs: Iterable[str]) -> dict[str, Any]:
+    """What was measured of these runs on pool cases."""
+    found: dict[str, dict[str, Any]] = {"ceilings": {}, "fragilities": {}}
+    for run in runs:
+        for name, study, read in (("ceilings", CEILING, read_ceiling), ("fragilities", FRAGILITY, read_fragility)):
+            path = study_file(project, study, session.suite.name, run)
+            known = read(path, digest=session.answer_digest(run)) if path.is_file() else None
+            if known is not None:
+                found[name][run] = known
+    return found
 
 
 def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
@@ -181,3 +225,34 @@ def _usd_per_1000(adapter: Adapter, table: OutcomeTable) -> float | None:
     usage = Usage(input_tokens=int(np.nansum(table.input_tokens)), output_tokens=int(np.nansum(table.output_tokens)))
     total = cost_usd(adapter.price, adapter.model, usage, adapter.options.get("provider"))
     return None if total is None else 1000 * total / answered
+
+
+def _machine_s(adapter: Adapter, table: OutcomeTable) -> float | None:
+    """Seconds of a machine per answer, measured when the answers were made; None where tokens have a price.
+
+    A model in this process tells its share of the time; a server of one's own answers as many requests at once as the
+    adapter sends.
+    """
+    known = table.latency_s[~np.isnan(table.latency_s)]
+    if adapter.price is not None or not known.size:
+        return None
+    return float(known.mean()) / (adapter.limits.concurrency if adapter.driver in _SERVED else 1)
+
+
+def _pool_labels(fixture: Fixture) -> dict[str, dict[str, int]]:
+    """How many labelled examples the pool holds: decision field with a closed list of labels → label → count.
+
+    Empty where there is no pool that can be read.
+    """
+    schema = AnswerSchema(fixture.task.schema)
+    labels = {name: schema.enumerated(name) for name in fixture.task.decision_fields}
+    counts = {name: {label_text(value): 0 for value in known} for name, known in labels.items() if known}
+    try:
+        for case in fixture.pool():
+            for name, count in counts.items():
+                label = label_text(case.expected[name])
+                if label in count:  # several right labels are a list, which is none
+                    count[label] += 1
+    except FixtureError:
+        return {}
+    return counts

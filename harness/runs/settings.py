@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def settings(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
-    known = ("adapters", "fixtures", "inconclusive", "profile", "reports")
+    known = ("adapters", "fixtures", "inconclusive", "png_charts", "profile", "reports")
     unknown = sorted(set(found) - set(known))
     if unknown:
         raise ClaimError(
@@ -83,3 +84,11 @@ def inconclusive(declared: object) -> dict[str, Effect]:
         if word not in words:
             raise ClaimError(f"{where}.{profile} is {word!r}; expected {' or '.join(words)}")
     return {**INCONCLUSIVE, **{profile: Effect(word) for profile, word in declared.items()}}
+
+
+def switch(found: Mapping[str, Any], key: str) -> bool:
+    """Whether something that is off by default is declared on; raises ClaimError for anything but true and false."""
+    value = found.get(key, False)
+    if not isinstance(value, bool):
+        raise ClaimError(f"pyproject.toml: [tool.holdfast] {key} is {value!r}; expected true or false")
+    return value
