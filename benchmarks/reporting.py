@@ -276,7 +276,7 @@ def main() -> None:
             "",
             "`python benchmarks/reporting.py`: stored outcomes of made-up strategies on the support tickets, scored",
             "and judged before the clock starts. Allowed: markdown in 1 s and the page in 3 s for 2,000 cases; the",
-            "page in 20 s for 100,000, of which it holds flips and errors up to 20,000 cases, and a sample of the rest.",
+            "page in 20 s for 100,000, of which it holds flips and errors up to 20,000, and a sample of the rest.",
             "The page is made in a fresh process: the import of matplotlib and the drawing of charts are in its time.",
             "Times are CPU seconds of one thread, with those of the clock in brackets: the machine had other work.",
             "",

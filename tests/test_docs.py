@@ -55,7 +55,8 @@ def commands():
 
 def test_the_pages_are_found():
     names = [page.name for page in PAGES]
-    assert names == ["README.md", "decisions.md", "declarations.md", "fixed_threshold.md", "fixtures.md", "gate.md"]
+    docs = ("decisions", "declarations", "fixed_threshold", "fixtures", "gate", "report")
+    assert names == ["README.md", *(f"{name}.md" for name in docs)]
     assert len(blocks("yaml")) >= 3
     assert len(blocks("python")) >= 1
     assert len(commands()) >= 8
@@ -133,7 +134,7 @@ def test_make_targets_that_are_named_exist():
 def test_the_extras_that_are_named_exist():
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"'\.\[(\w+)\]'", PAGES[0].read_text(encoding="utf-8")))
-    assert extras == {"local", "openai"}
+    assert extras == {"charts", "local", "openai"}
     assert all(re.search(rf"^{extra} = \[", declared, re.M) for extra in extras)
 
 
