@@ -8,7 +8,8 @@ from harness.core.treatment import Change, changes_between
 from harness.reporting.escaping import markdown_text, visible_line
 from harness.reporting.model import RunReport, SuiteReport
 
-DIFF_LINES = 60
+DIFF_LINES, LEAST_LINES = 60, 10
+"""How many lines of a difference are shown: of one, and of each of many."""
 LINE = 300
 DETAIL = 500
 
@@ -42,20 +43,20 @@ def treatment_lines(suite: SuiteReport, runs: Sequence[RunReport]) -> Iterator[s
         yield ""
         for change in done:
             if change.diff:
-                yield from _diff(change.diff)
+                yield from _diff(change.diff, most=max(DIFF_LINES // len(grouped), LEAST_LINES))
 
 
-def _diff(lines: Sequence[str]) -> Iterator[str]:
+def _diff(lines: Sequence[str], *, most: int) -> Iterator[str]:
     """A fenced block that no line of it can end."""
-    shown = [visible_line(line, limit=LINE) for line in lines[:DIFF_LINES]]
+    shown = [visible_line(line, limit=LINE) for line in lines[:most]]
     longest = max((len(run) for line in shown for run in _runs_of_ticks(line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield f"{fence}diff"
     yield from shown
     yield fence
     yield ""
-    if len(lines) > DIFF_LINES:
-        yield f"{len(lines) - DIFF_LINES} more lines of the difference are left out."
+    if len(lines) > most:
+        yield f"{len(lines) - most} more lines of the difference are left out."
         yield ""
 
 

@@ -19,6 +19,8 @@ from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import AcceptedRun, SuiteReport
 
 SHOWN = 8
+"""How many cases of a strategy are shown on either side, where there are few strategies."""
+SHOWN_IN_ALL = 48
 
 
 def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
@@ -42,7 +44,8 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
     before = suite.baseline
     was = _right(before)
     natural = natural & (before.status != MISSING).all(axis=1)
-    rows, cases = [], []
+    rows: list[list[str]] = []
+    cases: list[str] = []
     for name, run in runs.items():
         asked = natural & (run.table.status != MISSING).all(axis=1)
         now = _right(run.table)
@@ -58,7 +61,8 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
                 _moved(-moved[moved < 0]),
             ]
         )
-        cases += list(_cases(suite, name, "lost", lost)) + list(_cases(suite, name, "gained", gained))
+        for side, keep in (("lost", lost), ("gained", gained)):
+            cases += _cases(suite, name, side, keep, most=max(1, min(SHOWN, SHOWN_IN_ALL // (4 * len(runs)))))
     yield from table(["strategy", "what was changed", "lost", "gained", "cost up", "cost down"], rows)
     yield "Lost cases were right and are not, gained ones the reverse; cost is that of errors, over the same cases."
     yield ""
@@ -69,6 +73,8 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
 
 
 def _accepted(accepted: AcceptedRun) -> str:
+    if not accepted.date:
+        return f"The baseline is `{accepted.strategy}`: {markdown_text(accepted.reason)}."
     commit = f" at `{markdown_text(accepted.revision)}`" if accepted.revision else ""
     told = f"The baseline is `{accepted.strategy}` as accepted on {markdown_text(accepted.date)}{commit}: "
     note = "" if accepted.treatment else " It was accepted before prompts and settings were kept with it."
@@ -88,19 +94,19 @@ def _right(outcomes: OutcomeTable) -> NDArray[np.bool_]:
     return right
 
 
-def _cases(suite: SuiteReport, name: str, side: str, keep: NDArray[np.bool_]) -> Iterator[str]:
+def _cases(suite: SuiteReport, name: str, side: str, keep: NDArray[np.bool_], *, most: int) -> Iterator[str]:
     """A line per case and its input below; the cost is that of the wrong side."""
     assert suite.baseline is not None
     before, now = suite.baseline, suite.runs[name].table
     wrong = now if side == "lost" else before
-    for row, cost in dearest_errors(wrong, keep, SHOWN):
+    for row, cost in dearest_errors(wrong, keep, most):
         case = suite.cases[row]
         priced = f"cost {cost:g}" if side == "lost" else f"cost {cost:g} before"
         yield f"- {side} by `{name}`: {markdown_code(case.id)}, {priced}: {_told(suite, row, before, now)}"
         yield f"  > {markdown_text(inputs_text(case.inputs))}"
-    more = int(keep.sum()) - SHOWN
+    more = int(keep.sum()) - most
     if more > 0:
-        yield f"- {side} by `{name}`: {more} more"
+        yield f"- {side} by `{name}`: {more} more, in `outcomes.jsonl`"
 
 
 def _told(suite: SuiteReport, row: int, before: OutcomeTable, now: OutcomeTable) -> str:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from harness.core.metrics import METRICS, dearest_errors, members, outcomes_of
 from harness.core.policy import Effect
 from harness.core.records import Stage
-from harness.core.tables import OutcomeTable
 from harness.core.wording import sentence
+from harness.reporting.blocking import cases_behind
 from harness.reporting.blocks import many, subject
+from harness.reporting.claims import per_strategy
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
 
-NAMED = 8
+BLOCKERS, OTHERS = 12, 10
+"""How many claims are listed at the top that block, and that do not."""
 
 
 def decision(report: Report) -> str:
     """The decision in one sentence. Claims about references, which never block, do not count."""
+    if report.compared:
+        return report.compared
     claims = [claim for suite in report.suites for claim in suite.claims if not _of_reference(suite, claim)]
     blocks, warns, met = (sum(c.effect is what for c in claims) for what in (Effect.BLOCK, Effect.WARN, Effect.PASS))
     if report.broken:
@@ -43,53 +44,48 @@ def _of_reference(suite: SuiteReport, claim: JudgedClaim) -> bool:
 
 
 def head(report: Report) -> Iterator[str]:
-    """The title, the decision, and every claim that is not met, those that block first."""
+    """The title, the decision, and what is not met."""
     yield "# Holdfast report"
     yield ""
-    yield f"**{decision(report)}** Profile `{report.provenance.profile}`."
+    profile = "" if report.compared else f" Profile `{report.provenance.profile}`."
+    yield f"**{decision(report)}**{profile}"
     yield ""
+    yield from unmet_lines(report)
+
+
+def unmet_lines(report: Report) -> Iterator[str]:
+    """A list of what could not be run, what blocks with its cases, and what is not met or to be known besides.
+
+    Bounded: how many more there are stands at the end of each. Nothing where all is met.
+    """
     for name, why in report.broken.items():
         yield f"- `{name}` could not be run: {markdown_text(why, limit=500)}"
     blocking = [(suite, c) for suite in report.suites for c in suite.claims if c.effect is Effect.BLOCK]
-    for suite, claim in blocking:
+    for suite, claim in blocking[:BLOCKERS]:
         yield f"- **{claim.verdict.status}** {claim_line(claim)}"
-        if cases := _cases(suite, claim):
+        if cases := cases_told(suite, claim):
             yield f"  - {cases}"
+    if rest := [claim for _, claim in blocking[BLOCKERS:]]:
+        yield f"- {many(len(rest), 'more claim')} that block, in `verdicts.json`: {per_strategy(rest)}"
     open_claims = [c for suite in report.suites for c in suite.claims if c.effect is Effect.WARN and c.role != "report"]
-    for claim in open_claims:
+    for claim in open_claims[:OTHERS]:
         yield f"- {claim.verdict.status} {claim_line(claim)}"
+    if others := open_claims[OTHERS:]:
+        yield f"- {many(len(others), 'more claim')} not met that do not block: {per_strategy(others)}"
     notes = [line for suite in report.suites for line in (*suite.incomplete, *suite.unjudged)]
-    for note in notes:
+    for note in notes[:OTHERS]:
         yield f"- {markdown_text(note, limit=300)}"
+    if len(notes) > OTHERS:
+        yield f"- {many(len(notes) - OTHERS, 'more note')} in `verdicts.json`"
     if report.broken or blocking or open_claims or notes:
         yield ""
 
 
-def _cases(suite: SuiteReport, claim: JudgedClaim) -> str:
-    """The cases that a blocking claim is about, dearest first; "" where it is about none in particular."""
-    run, verdict = suite.runs.get(claim.measure.run), claim.verdict
-    if run is None:
-        return ""
-    ids = {*verdict.lost_ids, *verdict.violation_ids} or set(_unmet(suite, run.table, claim))
-    found = dearest_errors(run.table, np.array([name in ids for name in run.table.case_ids], dtype=np.bool_), NAMED)
-    if not found:
-        return ""
-    named = ", ".join(f"{markdown_code(suite.cases[row].id)} (cost {cost:g})" for row, cost in found)
-    more = f" and {len(ids) - len(found)} more" if len(ids) > len(found) else ""
-    return f"{'lost' if verdict.lost_ids else 'cases'}, dearest first: {named}{more}"
-
-
-def _unmet(suite: SuiteReport, table: OutcomeTable, claim: JudgedClaim) -> tuple[str, ...]:
-    """The cases that count against a floor or a ceiling."""
-    measure = claim.measure
-    if measure.metric not in METRICS or measure.metric == "latency":
-        return ()
-    part = suite.task.slice(measure.slice) if measure.slice else None
-    outcomes = outcomes_of(table, suite.task, members(suite.cases, part), measure)
-    if claim.kind == "at_least":
-        return outcomes.ids_where((outcomes.values < 1).any(axis=1))
-    return outcomes.ids_where((outcomes.values > 0).any(axis=1)) if claim.kind == "at_most" else ()
-
-
 def claim_line(claim: JudgedClaim) -> str:
     return f"`{claim.measure.run}`, {sentence(claim.verdict, subject=subject(claim))}"
+
+
+def cases_told(suite: SuiteReport, claim: JudgedClaim) -> str:
+    """The cases that a blocking claim is about, dearest first; "" where it is about none in particular."""
+    behind = cases_behind(suite, claim)
+    return "" if behind is None else behind.told([markdown_code(name) for name, _ in behind.cases])

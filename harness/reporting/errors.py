@@ -1,4 +1,4 @@
-"""Sections of the page: what the most important strategy confuses, and its dearest cases."""
+"""Sections of the page: what the errors of the most important strategy cost, its confusions, its dearest cases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.comparisons import right
+from harness.core.confusion import OTHER, REVIEWED, UNUSABLE, money_confusion
 from harness.core.metrics import confusions, costly, dearest_errors
 from harness.core.prompting import inputs_text
 from harness.core.records import Answer, Case, Stage
@@ -24,6 +25,42 @@ def most_important(suite: SuiteReport) -> str:
     """The run whose errors are shown: the shipped one if it was run, else the last."""
     shipped = [name for name, run in suite.runs.items() if run.strategy.stage is Stage.SHIPPED]
     return shipped[0] if shipped else list(suite.runs)[-1]
+
+
+def money_section(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> Iterator[str]:
+    """The confusion matrix of the run `name` in money, for the field whose errors cost most.
+
+    Nothing where errors cost nothing. Rows and columns without a confusion are left out.
+    """
+    found = money_confusion(suite.runs[name].table, suite.cases, natural, suite.cost_of)
+    if found is None or not found.costs.any():
+        return
+    rows = [row for row in np.argsort(-found.costs.sum(axis=1), kind="stable").tolist() if found.counts[row].any()]
+    columns = np.flatnonzero(found.counts.any(axis=0)).tolist()
+    wrong = found.counts.sum(axis=1)
+    cells = [
+        [
+            _label(found.rows[row]),
+            *(_cell(found.costs[row, column], found.counts[row, column]) for column in columns),
+            f"{found.costs[row].sum():,.0f} ({wrong[row]} of {wrong[row] + found.right[row]})",
+        ]
+        for row in rows
+    ]
+    yield f"### What the errors of `{name}` cost, by `{found.field}`"
+    yield ""
+    yield "The right label of each row, the answered one above: summed cost, and in brackets how often."
+    if len(suite.task.decision_fields) > 1:
+        yield f"Of all fields the wrong labels of `{found.field}` cost most."
+    yield ""
+    yield from table(["right", *(_label(found.columns[column]) for column in columns), "all errors"], cells)
+
+
+def _cell(cost: float, count: int) -> str:
+    return f"{cost:,.0f} ({count})" if count else ""
+
+
+def _label(name: str) -> str:
+    return name if name in (OTHER, UNUSABLE, REVIEWED) else markdown_code(name, limit=40)
 
 
 def confusions_section(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> Iterator[str]:
@@ -54,7 +91,7 @@ def worst_section(suite: SuiteReport, name: str) -> Iterator[str]:
     for row, cost in worst:
         case, repeat = suite.cases[row], outcomes.first_wrong(row)
         answer = outcomes.answers[row][repeat]
-        yield f"- `{case.id}`, cost {cost:g}: {_difference(suite, case, answer or {})}"
+        yield f"- {markdown_code(case.id)}, cost {cost:g}: {_difference(suite, case, answer or {})}"
         if answer is None:
             yield f"  (no usable answer: {markdown_text(outcomes.problems[row][repeat])})"
         yield f"  > {markdown_text(inputs_text(case.inputs))}"

@@ -5,6 +5,8 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.policy import PROFILES, Effect, effect
+from harness.core.policy import PROFILES, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs import LEDGER
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from harness.reporting.model import EarlyStopped, SelfTest
     from harness.runs.comparing import Comparison
     from harness.runs.early import EarlyStop
+    from harness.runs.ending import Ended
     from harness.runs.reports import Settled
     from harness.runs.session import Drivers, StoreFor, SuiteSession
     from harness.runs.sharding import Collecting
@@ -55,7 +58,7 @@ class Gating:
         self._inconclusive = inconclusive(self._settings.get("inconclusive", {}))
         self._png_charts = switch(self._settings, "png_charts")
         self.declaring = False
-        self.verdicts_json = ""
+        self.ended: Ended | None = None
         self._suites: dict[Path, Suite] = {}
         self._sessions: dict[Path, SuiteSession] = {}
         self._claims: dict[Path, dict[tuple[str, int], DeclaredClaim]] = {}
@@ -90,7 +93,7 @@ class Gating:
             suite = load_suite(file, self.project, adapter_override=self._options.adapter)
             refuse_leaks(suite)
             if self._options.repeats is not None:
-                suite = _with_repeats(suite, self._options.repeats)
+                suite = suite.asking(self._options.repeats)
             self._suites[file] = suite
         return self._suites[file]
 
@@ -254,9 +257,10 @@ class Gating:
             for file, claims in self._claims.items():
                 self._collecting.collect(self._sessions[file], [claim.measure for claim in claims.values()])
             return
+        started = time.monotonic()
         self._execute()
         self._live = False  # from here on pytest writes its own line
-        self._report(write=self._controller is None or self._controller.worker == "gw0")
+        self._report(time.monotonic() - started)
 
     def plan(self, *, asking: int) -> None:
         """Count what a run would ask and cost, for `summary`; `asking` tests ask by themselves, and are not counted."""
@@ -281,6 +285,8 @@ class Gating:
         return [run for run in self.suite(file).strategies if run in wanted]
 
     def _execute(self) -> None:
+        from harness.runs.early import execute
+
         for file, claims in self._claims.items():
             session, needed = self._sessions[file], self._needed(file)
             ordered = [claims[key] for key in sorted(claims)]
@@ -292,7 +298,7 @@ class Gating:
             early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
-                    _execute(session, run, ordered, early)
+                    execute(session, run, ordered, early)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, ordered, early)
@@ -307,11 +313,11 @@ class Gating:
 
     def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
         from harness.reporting.early import early_lines
-        from harness.runs.messages import failure_message
+        from harness.runs.judging import judged, unjudged
         from harness.runs.settling import settle
 
-        unjudged = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
-        possible = [claim for claim in claims if claim not in unjudged]
+        without = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
+        possible = [claim for claim in claims if claim not in without]
         if early is None:
             identical = self._comparison(file, session).identical
             verdicts = settle(possible, session.outcomes, session.largest_cost, identical)
@@ -321,23 +327,13 @@ class Gating:
             self._told += early_lines(session.suite.name, self._stopped[file])
         for claim, verdict in zip(possible, verdicts, strict=True):
             done = effect(claim.role, str(verdict.status), self.profile, inconclusive=self._inconclusive)
-            blocks = done is Effect.BLOCK
-            self._judged[claim.test, claim.index] = Judged(
-                label="MISSED" if str(verdict.status) == "FAIL" and not blocks else str(verdict.status),
-                blocks=blocks,
-                message=failure_message(session, claim, verdict) if blocks else "",
-            )
+            self._judged[claim.test, claim.index] = judged(session, claim, verdict, done)
             self._settled.setdefault(file, []).append((claim, verdict, done))
-        told = {why for claim, why in unjudged.items() if claim.measure.run not in session.broken}
+        told = {why for claim, why in without.items() if claim.measure.run not in session.broken}
         self._unjudged[file] = sorted(told)
-        for claim, why in unjudged.items():
+        for claim, why in without.items():
             broken = claim.measure.run in session.broken
-            self._judged[claim.test, claim.index] = Judged(
-                label="BROKEN" if broken else f"NO {str(claim.against).upper()}",
-                blocks=broken or (self.profile == "release" and claim.role != "report"),
-                settled=False,
-                message=why,
-            )
+            self._judged[claim.test, claim.index] = unjudged(claim, why, broken=broken, profile=self.profile)
 
     def _read_accepted(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> list[str]:
         """The accepted claims that are missing now. Raises FixtureError for a damaged baseline or anchor."""
@@ -411,12 +407,16 @@ class Gating:
             refused = refused or not done
         return refused
 
-    def _report(self, *, write: bool) -> None:
+    def _report(self, seconds: float) -> None:
+        """Write the report of a run that took so long; of several workers the first writes."""
         from harness.reporting.again import asked_again_line
         from harness.reporting.reuse import reuse_warning
-        from harness.runs.reports import Finished, build_report, write_report
+        from harness.runs.ending import end_run
+        from harness.runs.provenance import effort, provenance
+        from harness.runs.reports import Finished
         from harness.runs.reusing import holdout_notes, holdout_use
 
+        write = self._controller is None or self._controller.worker == "gw0"
         suites = [
             Finished(
                 session=self._sessions[file],
@@ -431,8 +431,21 @@ class Gating:
             )
             for file in self._claims
         ]
-        report = build_report(suites, root=self._options.root, profile=self.profile)
-        self.verdicts_json = write_report(report, self.report_folder if write else None, png_charts=self._png_charts)
+        source = provenance(
+            self._options.root,
+            profile=self.profile,
+            command=self._options.command,
+            effort=effort(self.spent(), seconds) if self._controller is None else None,
+        )
+        report, self.ended = end_run(
+            suites,
+            source,
+            root=self._options.root,
+            folder=self.report_folder,
+            write=write,
+            png_charts=self._png_charts,
+            environment=os.environ,
+        )
         for suite in report.suites:
             self._told += [f"{suite.name}: {note}" for note in suite.notes]
             self._told += [reuse_warning(suite.name, suite.use)] if suite.use and suite.use.outworn else []
@@ -445,18 +458,12 @@ class Gating:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if self._collecting is not None:
             return [*self._collecting.lines, *self.calls_told]
-        if not self.verdicts_json:
+        if self.ended is None:
             return self._told
-        from harness.runs.reports import summary_lines
         from harness.runs.spent import joined, spent_lines
 
-        return [
-            *summary_lines(self.verdicts_json),
-            *self.calls_told,
-            *self._told,
-            *spent_lines(joined([self.spent()])),
-            *(f"report: {self._shown(self.report_folder / name)}" for name in ("report.html", "report.md")),
-        ]
+        spent = spent_lines(joined([self.spent()]))
+        return [*self.ended.summary, *self.calls_told, *self._told, *spent, *self.ended.files]
 
     @property
     def calls_told(self) -> list[str]:
@@ -482,19 +489,3 @@ class Gating:
         with shown as progress:
             self._running = what, progress
             yield progress
-
-
-def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
-    """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
-    if early is not None and early.covers(run):
-        with session.paying(run):
-            early.execute(run)
-        return
-    session.table(run)
-    for claim in claims:
-        if claim.measure.run == run and claim.measure.variants:
-            session.outcomes(claim.measure)
-
-
-def _with_repeats(suite: Suite, repeats: int) -> Suite:
-    return replace(suite, strategies={n: replace(s, repeats=repeats) for n, s in suite.strategies.items()})

@@ -61,6 +61,17 @@ class Settings:
     margin: float | None = None
     seed: int = 7
 
+    def __post_init__(self) -> None:
+        """Raises FixtureError for numbers that are no shares, or leave nothing to the pool."""
+        if not (self.holdout > 0 <= self.validation and self.holdout + self.validation < 1):
+            raise FixtureError(
+                f"a holdout of {self.holdout:g} and a validation of {self.validation:g} are no shares of the rows that "
+                "leave some to the pool; expected numbers above 0 that are less than 1 together, such as 0.3 and 0.1"
+            )
+        for name in ("accuracy", "margin"):
+            if (value := getattr(self, name)) is not None and not 0 < value < 1:
+                raise FixtureError(f"{name} is a rate above 0 and below 1, such as 0.9; got {value:g}")
+
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
@@ -136,6 +147,7 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     yield from steps.add(parts.report)
     if parts.reach:
         yield f"the holdout could tell: {parts.reach['']}"
+        yield from (f"of another size: {reach}" for reach in parts.other_sizes)
     _write(folder, parts, ranked)
     prepared = Prepared(
         task=task.name,
@@ -145,6 +157,7 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
         changes=tuple(changes),
         suspects=len(ranked),
         reach={name or "all": str(reach) for name, reach in parts.reach.items()},
+        other_sizes=tuple(map(str, parts.other_sizes)),
         settings=settings.as_dict(),
     )
     (folder / CARD).write_text(data_card(prepared), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,9 @@ def test_every_row_is_in_one_part_or_told_to_be_left_out(bank, capsys):
     assert len(found) == 58
     assert "2 rows left out" in told
     assert {row["part"] for row in found.values()} == {"pool", "validation", "holdout"}
+    sizes = [int(size) for size in re.findall(r"(?:could tell|another size): (\d+) cases: floors up to", told)]
+    assert sizes == [sizes[0], sizes[0] // 2, 2 * sizes[0]]
+    assert f"Of another size: {2 * sizes[0]} cases" in (bank / "CARD.md").read_text(encoding="utf-8")
 
 
 def test_texts_are_cleaned_and_masked_and_the_task_says_so(bank, capsys):
@@ -129,6 +133,22 @@ def test_steps_that_are_left_out_do_nothing(bank):
     assert found["row-00051"]["inputs"]["text"].startswith("<p>")
     assert "anna.berg@example.org" in found["row-00052"]["inputs"]["text"]
     assert not load_fixture(bank).task.personal_data_masked
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--holdout", "1.3"], "a holdout of 1.3 and a validation of 0.1 are no shares"),
+        (["--holdout", "0.6", "--validation", "0.4"], "less than 1 together, such as 0.3 and 0.1"),
+        (["--accuracy", "95"], "accuracy is a rate above 0 and below 1, such as 0.9; got 95"),
+        (["--margin", "-0.1"], "margin is a rate"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_anything_is_read(bank, capsys, options, told):
+    assert prepare(*options) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "60 rows" not in said.out
 
 
 def test_a_claim_that_the_rows_cannot_carry_is_refused_with_what_they_could(bank, capsys):
