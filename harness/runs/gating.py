@@ -112,7 +112,7 @@ class Gating:
     @property
     def _collecting(self) -> Collecting | None:
         """What collects a shard, once a suite was met."""
-        return self._sources and self._sources.collecting
+        return None if self._sources is None else self._sources.collecting
 
     @property
     def spending(self) -> Spending:
