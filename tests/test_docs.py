@@ -65,6 +65,7 @@ def test_the_pages_are_found():
         "fixed_threshold.md",
         "fixtures.md",
         "gate.md",
+        "report.md",
     ]
     assert len(blocks("yaml")) >= 3
     assert len(blocks("python")) >= 1
@@ -143,7 +144,7 @@ def test_make_targets_that_are_named_exist():
 def test_the_extras_that_are_named_exist():
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"'\.\[(\w+)\]'", PAGES[0].read_text(encoding="utf-8")))
-    assert extras == {"local", "openai"}
+    assert extras == {"charts", "local", "openai"}
     assert all(re.search(rf"^{extra} = \[", declared, re.M) for extra in extras)
 
 

@@ -6,6 +6,7 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -85,7 +86,7 @@ class Gating:
             suite = load_suite(file, self.project, adapter_override=self._options.adapter)
             refuse_leaks(suite)
             if self._options.repeats is not None:
-                suite = _with_repeats(suite, self._options.repeats)
+                suite = suite.asking(self._options.repeats)
             self._suites[file] = suite
         return self._suites[file]
 
@@ -226,9 +227,10 @@ class Gating:
             for file, claims in self._claims.items():
                 self._collecting.collect(self._sessions[file], [claim.measure for claim in claims.values()])
             return
+        started = time.monotonic()
         self._execute()
         self._live = False  # from here on pytest writes its own line
-        self._report(write=self._controller is None or self._controller.worker == "gw0")
+        self._report(time.monotonic() - started)
 
     def plan(self, *, asking: int) -> None:
         """Count what a run would ask and cost, for `summary`; `asking` tests ask by themselves, and are not counted."""
@@ -253,6 +255,8 @@ class Gating:
         return [run for run in self.suite(file).strategies if run in wanted]
 
     def _execute(self) -> None:
+        from harness.runs.early import execute
+
         for file, claims in self._claims.items():
             session, needed = self._sessions[file], self._needed(file)
             ordered = [claims[key] for key in sorted(claims)]
@@ -264,7 +268,7 @@ class Gating:
             early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
-                    _execute(session, run, ordered, early)
+                    execute(session, run, ordered, early)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, ordered, early)
@@ -373,13 +377,16 @@ class Gating:
             refused = refused or not done
         return refused
 
-    def _report(self, *, write: bool) -> None:
+    def _report(self, seconds: float) -> None:
+        """Write the report of a run that took so long; of several workers the first writes."""
         from harness.reporting.again import asked_again_line
         from harness.reporting.reuse import reuse_warning
         from harness.runs.ending import end_run
-        from harness.runs.reports import Finished, build_report
+        from harness.runs.provenance import effort, provenance
+        from harness.runs.reports import Finished
         from harness.runs.reusing import holdout_notes, holdout_use
 
+        write = self._controller is None or self._controller.worker == "gw0"
         suites = [
             Finished(
                 session=self._sessions[file],
@@ -394,10 +401,15 @@ class Gating:
             )
             for file in self._claims
         ]
-        report = build_report(suites, root=self._options.root, profile=self.profile)
-        self.ended = end_run(
+        source = provenance(
+            self._options.root,
+            profile=self.profile,
+            command=self._options.command,
+            effort=effort(self.spent(), seconds) if self._controller is None else None,
+        )
+        report, self.ended = end_run(
             suites,
-            report,
+            source,
             root=self._options.root,
             folder=self.report_folder,
             write=write,
@@ -456,19 +468,3 @@ class Gating:
         with shown as progress:
             self._running = what, progress
             yield progress
-
-
-def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
-    """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
-    if early is not None and early.covers(run):
-        with session.paying(run):
-            early.execute(run)
-        return
-    session.table(run)
-    for claim in claims:
-        if claim.measure.run == run and claim.measure.variants:
-            session.outcomes(claim.measure)
-
-
-def _with_repeats(suite: Suite, repeats: int) -> Suite:
-    return replace(suite, strategies={n: replace(s, repeats=repeats) for n, s in suite.strategies.items()})
