@@ -13,7 +13,7 @@ from harness.reporting.claims import per_strategy
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
 
-BLOCKERS, OTHERS = 12, 10
+BLOCKERS, OTHERS = 10, 8
 """How many claims are listed at the top that block, and that do not."""
 
 
