@@ -491,6 +491,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("holdfast")
         for line in lines:
             terminalreporter.line(line)
-    if (ended := _ended(config)) is not None:
-        for command in ended.commands:
-            terminalreporter.line(command)
+    if GATING in config.stash:
+        commands = config.stash[GATING].commands
+    else:
+        commands = ended.commands if (ended := _ended(config)) is not None else ()
+    for command in commands:
+        terminalreporter.line(command)

@@ -21,7 +21,7 @@ from harness.runs.run import Run
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 KINDS = {"driver": "adapter", "strategies": "strategies", "decision_fields": "task"}
-MADE_BY_A_RUN = ("reports/latest", ".holdfast", ".venv")
+MADE_BY_A_RUN = ("reports/latest", "reports/compare", ".holdfast", ".venv")
 CONTENT = ("suites", "adapters", "fixtures", "docs", "benchmarks", "reports", "harness", "tests")
 
 
@@ -58,6 +58,7 @@ def test_the_pages_are_found():
     assert names == [
         "README.md",
         "ceiling.md",
+        "ci.md",
         "decisions.md",
         "declarations.md",
         "economics.md",

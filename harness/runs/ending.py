@@ -82,6 +82,25 @@ def received(values: Mapping[str, Any]) -> Ended:
     return Ended(**values)
 
 
+def broken_commands(broken: Mapping[str, str], *, root: Path, environment: Mapping[str, str]) -> list[str]:
+    """Workflow commands for tests, by id, that could not state their claims, so that nothing was judged."""
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return []
+    workspace = Path(environment.get("GITHUB_WORKSPACE") or root)
+    return workflow_commands(
+        [
+            Annotation(
+                level="error",
+                file=_place(root / test.partition("::")[0], workspace),
+                line=1,
+                title=f"{test.partition('::')[2]} could not state its claims",
+                message=why,
+            )
+            for test, why in sorted(broken.items())
+        ]
+    )
+
+
 def _add_summary(target: Path, report: Report) -> list[str]:
     """Add the page to the summary of this step, which other commands of the step may have begun."""
     try:
