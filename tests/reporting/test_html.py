@@ -151,7 +151,7 @@ def test_ids_of_cases_become_links_and_the_same_word_as_a_label_does_not():
 
 
 def test_columns_of_numbers_stand_right_and_verdicts_are_badges():
-    rows = ["| a | n | v |", "|:--|:--|:--|", "| x | 1,200 | FAIL |", "| y | 3.5% (1.0–9.0) | PASS |"]
+    rows = ["| a | n | v |", "|:--|:--|:--|", "| x1 | 1,200 (3 of 4) | FAIL |", "| y2 | 3.5% (1.0–9.0) | PASS |"]
     body = Renderer().section(["### T", "", *rows]).body
     assert body.count('class="number"') == 3
     assert '<td><span class="badge fail"><span aria-hidden="true">✗</span> FAIL</span></td>' in body

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BADGE = re.compile(r"^(PASS|FAIL|INCONCLUSIVE|BLOCKED|INCOMPLETE|NOTHING JUDGED)(?![\w-])")
 _SIGNS = {"PASS": "✓", "FAIL": "✗", "BLOCKED": "✗", "INCONCLUSIVE": "?", "INCOMPLETE": "!", "NOTHING JUDGED": "–"}
-_NUMBER = re.compile(r"([-−+±<>≤≥]? ?[\d,.]+\s?(%|ms|s|points?|h|k|M)?( \([^a-z]*\))?( / [\d.]+%)?|[–?]|none|)$")
+_NUMBER = re.compile(r"(?:[-−+±<>≤≥×$\d,.%()/–?\s]|\b(?:of|to|in|cases?|ms|s|points?|h|none)\b)*$")
 _HAS_DIGIT = re.compile(r"\d").search
 
 
