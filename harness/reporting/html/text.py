@@ -56,7 +56,7 @@ class Renderer:
         from markdown_it import MarkdownIt
 
         reader = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False})
-        reader.disable(["image", "autolink", "linkify"], ignoreInvalid=True)
+        reader.disable(["image", "link", "autolink", "reference"])
         self._reader: MarkdownIt = reader
 
     def section(
