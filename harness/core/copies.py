@@ -16,9 +16,8 @@ NEAR = 0.8
 SHINGLE = 5
 """Letters in a shingle: long enough that few are shared by chance, short enough for texts of ten words."""
 
-_CELLS, _PAIRS = 2**22, 2**15
-"""Pairs that may share shingles, and pairs that are compared, at a time."""
-_ROUNDING = 1e-9
+_CELLS = 2**22
+"""Pairs that are compared at a time."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -35,64 +34,23 @@ def near_copies(texts: Sequence[str], others: Sequence[str], *, at_least: float 
     """For each of `texts` that is a copy of one of `others`, the most similar one, in the order of `texts`.
 
     Similarity is the Jaccard index of the sets of 5-letter shingles of the folded texts: 1 for exact copies, about 0.8
-    when one word in twelve was changed. `at_least` is above 0. Nothing is missed by chance: pairs are left out only
-    where they can't be similar enough.
+    when one word in twelve was changed. All pairs are compared, so nothing is missed by chance.
     """
-    if not (texts and others):
-        return []
     sets = shingles([*texts, *others])
-    matrix, sizes = sets.matrix(), sets.sizes
-    rarest = _rarest(matrix, sizes, at_least)
-    one, other = rarest[: len(texts)], rarest[len(texts) :].T.tocsr()
+    matrix = sets.matrix()
+    left, right = matrix[: len(texts)], matrix[len(texts) :].T.tocsr()
+    sizes, other_sizes = sets.sizes[: len(texts)], sets.sizes[len(texts) :]
     found: list[Copy] = []
-    step = max(16, _CELLS // len(others))
-    for start in range(0, len(texts), step):
-        rows, places = (one[start : start + step] @ other).nonzero()
-        rows, places = rows + start, places + len(texts)
-        possible = np.minimum(sizes[rows], sizes[places]) >= (at_least - _ROUNDING) * np.maximum(
-            sizes[rows], sizes[places]
-        )
-        rows, places = rows[possible], places[possible]
-        similarity = np.concatenate(
-            [np.zeros(0)]
-            + [
-                _similarity(matrix, sizes, rows[i : i + _PAIRS], places[i : i + _PAIRS])
-                for i in range(0, rows.size, _PAIRS)
-            ]
-        )
-        best: dict[int, Copy] = {}
-        for pair in np.lexsort((places, -similarity)).tolist():
-            if similarity[pair] < at_least:
-                break
-            row = int(rows[pair])
-            best.setdefault(row, Copy(row=row, of=int(places[pair]) - len(texts), similarity=float(similarity[pair])))
-        found += [best[row] for row in sorted(best)]
+    step = max(16, _CELLS // max(1, len(others)))
+    for start in range(0, len(texts), step) if len(others) else ():
+        shared = (left[start : start + step] @ right).toarray()
+        similarity = shared / (sizes[start : start + step, None] + other_sizes[None, :] - shared)
+        best = similarity.argmax(axis=1)
+        for row, column in enumerate(best.tolist()):
+            value = float(similarity[row, column])
+            if value >= at_least:
+                found.append(Copy(row=start + row, of=column, similarity=value))
     return found
-
-
-def _rarest(matrix: csr_array, sizes: NDArray[np.int64], at_least: float) -> csr_array:
-    """Of each text as many of its shingles, those first that few texts have, that similar ones share one of them.
-
-    Two texts with an index of `at_least` share that part of the shingles of either, so of all but as many one is shared
-    (prefix filtering, Bayardo, Ma and Srikant 2007). Shingles that most texts have are thereby not looked at.
-    """
-    common = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    rank = np.empty_like(common)
-    rank[np.argsort(common, kind="stable")] = np.arange(common.size)
-    ordered = csr_array((matrix.data, rank[matrix.indices], matrix.indptr), shape=matrix.shape)
-    ordered.sort_indices()
-    enough = sizes - np.ceil(sizes * (at_least - _ROUNDING)).astype(np.int64) + 1
-    starts = np.concatenate([[0], np.cumsum(enough)])
-    places = np.arange(starts[-1]) + np.repeat(matrix.indptr[:-1] - starts[:-1], enough)
-    return csr_array((ordered.data[places], ordered.indices[places], starts), shape=matrix.shape)
-
-
-def _similarity(
-    matrix: csr_array, sizes: NDArray[np.int64], rows: NDArray[np.int64], others: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """The Jaccard index of pairs of rows."""
-    shared = matrix[rows].multiply(matrix[others]).sum(axis=1)
-    return np.asarray(shared / (sizes[rows] + sizes[others] - shared), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
