@@ -71,7 +71,9 @@ def _gating(config: pytest.Config) -> Gating:
         option = config.option
         if option.gate_repeats is not None and option.gate_repeats < 1:
             raise pytest.UsageError(f"--gate-repeats is {option.gate_repeats}; expected 1 or more")
-        config.stash[GATING] = Gating(given_options(option, config.rootpath), _controller(config))
+        worker = getattr(config, "workerinput", None)
+        typed = worker["mainargv"][1:] if worker else config.invocation_params.args
+        config.stash[GATING] = Gating(given_options(option, config.rootpath, typed), _controller(config))
     return config.stash[GATING]
 
 
@@ -489,6 +491,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("holdfast")
         for line in lines:
             terminalreporter.line(line)
-    if (ended := _ended(config)) is not None:
-        for command in ended.commands:
-            terminalreporter.line(command)
+    if GATING in config.stash:
+        commands = config.stash[GATING].commands
+    else:
+        commands = ended.commands if (ended := _ended(config)) is not None else ()
+    for command in commands:
+        terminalreporter.line(command)

@@ -9,6 +9,7 @@ reports, their pages and the pictures are what Holdfast made of these answers.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 WIDTH, HEIGHT = 1280, 1500
+COLOURS = 96
 
 MODEL = '''
 """A simulated model: the right answer, but for a declared share of the tickets."""
@@ -153,14 +155,14 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for scene in SCENES:
         with tempfile.TemporaryDirectory() as folder:
-            report = _judged(Path(folder), scene)
+            report = judged(Path(folder), scene)
             shutil.copy(report / "report.md", options.out / f"{scene.name}.md")
             _pictures(report / "report.html", options.out / scene.name, options.chromium)
-        print(f"{scene.name}: {options.out / scene.name}.png", flush=True)
+        print(options.out / f"{scene.name}.png", flush=True)
     (options.out / "README.md").write_text(_index(), encoding="utf-8")
 
 
-def _judged(project: Path, scene: Scene) -> Path:
+def judged(project: Path, scene: Scene) -> Path:
     """The report folder of a scene: a release is accepted, then the change is judged against it."""
     shutil.copytree(ROOT / "fixtures/support_tickets", project / "fixtures/support_tickets")
     shutil.copytree(ROOT / "suites/support_tickets/prompts", project / "suites/support_tickets/prompts")
@@ -197,6 +199,7 @@ def _pytest(project: Path, *arguments: str) -> None:
 
 
 def _pictures(page: Path, stem: Path, chromium: str | None) -> None:
+    """The top of the page, in light and in dark."""
     from playwright.sync_api import sync_playwright
 
     if chromium is None:
@@ -206,9 +209,16 @@ def _pictures(page: Path, stem: Path, chromium: str | None) -> None:
         for scheme, suffix in (("light", ""), ("dark", "_dark")):
             tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
             tab.goto(page.as_uri())
-            tab.screenshot(path=f"{stem}{suffix}.png")
+            _save(tab.screenshot(), Path(f"{stem}{suffix}.png"))
             tab.close()
         browser.close()
+
+
+def _save(png: bytes, file: Path) -> None:
+    """With a palette, which takes a third of the bytes."""
+    from PIL import Image
+
+    Image.open(io.BytesIO(png)).quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def _index() -> str:

@@ -261,13 +261,27 @@ class SuiteReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What a run took: its seconds, the calls that were made, and the answers that were there already."""
+
+    seconds: float
+    calls: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a report comes from, beside the digests."""
+    """Where a report comes from, beside the digests. `effort` None: several processes shared the work, or none did any.
+
+    `command` makes the same report. Seconds stand in no file that is compared byte by byte.
+    """
 
     revision: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: str = ""
     command: str = ""
     profile: str = "pr"
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from harness.core.readiness import Basis, Check, Subject, checks
 from harness.core.recommending import Recommendation, dominated_sentence, recommend
 from harness.core.treatment import LORA
 from harness.core.verdicts import Verdict
+from harness.reporting.ceiling import prompt_ceilings
 from harness.reporting.economics import accounts_of, compared, standings_of
 from harness.reporting.escaping import markdown_text
 from harness.reporting.model import SuiteReport
@@ -43,10 +44,10 @@ def recommendation_of(suite: SuiteReport, accounts: Accounts, *, ceiling: str | 
     )
 
 
-def recommendation_section(suite: SuiteReport, *, ceiling: str | None = None) -> Iterator[str]:
+def recommendation_section(suite: SuiteReport) -> Iterator[str]:
     """Nothing where the task declares no economics."""
     accounts = accounts_of(suite)
-    found = None if accounts is None else recommendation_of(suite, accounts, ceiling=ceiling)
+    found = None if accounts is None else recommendation_of(suite, accounts, ceiling=_ceiling(suite))
     if accounts is None or found is None:
         return
     yield "### Recommendation"
@@ -69,6 +70,12 @@ def _answer(check: Check) -> str:
     return markdown_text(check.answer, limit=300) if written else check.answer
 
 
+def _ceiling(suite: SuiteReport) -> str | None:
+    """Whether prompting is at its ceiling, for the strategies whose examples were varied; None where none was."""
+    known = prompt_ceilings(suite, members(suite.cases, None))
+    return " ".join(f"`{name}`: {found.sentence}." for name, found in known.items()) or None
+
+
 def _target(suite: SuiteReport, name: str) -> Verdict | None:
     """The verdict on the floor of overall accuracy."""
     for claim in suite.claims:
@@ -83,10 +90,11 @@ def _target(suite: SuiteReport, name: str) -> Verdict | None:
     return None
 
 
-def economics_numbers(suite: SuiteReport, *, ceiling: str | None = None) -> dict[str, Any] | None:
+def economics_numbers(suite: SuiteReport) -> dict[str, Any] | None:
     """Everything that the two sections say, in full, for verdicts.json; None where the task declares no economics.
 
-    Money in the declared currency; infinite volumes are None.
+    Money in the declared currency; infinite volumes are None. What `harness ceiling` measured is left out: it need not
+    be there wherever the same answers are judged.
     """
     accounts = accounts_of(suite)
     if accounts is None:
@@ -111,7 +119,7 @@ def economics_numbers(suite: SuiteReport, *, ceiling: str | None = None) -> dict
             "benefit": None if benefit is None or name == accounts.today else asdict(benefit),
         }
     pairs = [accounts.break_even(one, other) for one, other in itertools.combinations(accounts.priced, 2)]
-    recommendation = recommendation_of(suite, accounts, ceiling=ceiling)
+    recommendation = recommendation_of(suite, accounts)
     names = compared(accounts, standings_of(suite))
     numbers: dict[str, Any] = _rounded(
         {

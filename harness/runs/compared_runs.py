@@ -22,9 +22,10 @@ from harness.core.wording import points, wrapped
 from harness.fixtures_io.suites import Project
 from harness.reporting.blocks import many
 from harness.reporting.escaping import plain_line
-from harness.reporting.model import AcceptedRun, JudgedClaim, Provenance, Report, RunReport, SuiteReport
+from harness.reporting.model import AcceptedRun, JudgedClaim, Report, RunReport, SuiteReport
 from harness.reporting.paired import change_in_points
-from harness.runs.reports import git_revision, versions, write_report
+from harness.runs.provenance import provenance
+from harness.runs.reports import write_report
 from harness.runs.settings import settings
 from harness.runs.stored_runs import StoredSuite, read_run
 
@@ -76,9 +77,7 @@ def compare(
     command += [] if margin is None else ["--margin", f"{margin:g}"]
     report = Report(
         suites=suites,
-        provenance=Provenance(
-            revision=git_revision(root), versions=versions(), command=shlex.join(command), profile=PROFILE
-        ),
+        provenance=provenance(root, profile=PROFILE, command=shlex.join(command)),
         compared=_decision(suites, margin),
     )
     write_report(report, out)

@@ -20,7 +20,8 @@ from harness.runs.accepting import (
     worsened_slices,
 )
 from harness.runs.declared import DeclaredClaim
-from harness.runs.reports import Settled, git_revision, versions
+from harness.runs.provenance import git_revision, versions
+from harness.runs.reports import Settled
 from harness.runs.session import SuiteSession
 from harness.runs.treatments import accepted_run
 

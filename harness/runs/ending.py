@@ -13,11 +13,11 @@ from harness.reporting.blocking import cases_behind
 from harness.reporting.blocks import subject
 from harness.reporting.deciding import decision
 from harness.reporting.github import SUMMARY_BYTES, Annotation, step_summary, workflow_commands
-from harness.reporting.model import Report, SuiteReport
+from harness.reporting.model import Provenance, Report, SuiteReport
 from harness.reporting.page import page
 from harness.reporting.summary import summary_lines
 from harness.runs.declared import DeclaredClaim
-from harness.runs.reports import Finished, write_report
+from harness.runs.reports import Finished, build_report, write_report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +38,16 @@ class Ended:
 
 def end_run(
     suites: Sequence[Finished],
-    report: Report,
+    source: Provenance,
     *,
     root: Path,
     folder: Path,
     write: bool,
     png_charts: bool,
     environment: Mapping[str, str],
-) -> Ended:
+) -> tuple[Report, Ended]:
     """Write the report if this process is the one that writes, and gather what is to be said."""
+    report = build_report(suites, root=root, provenance=source)
     verdicts = write_report(report, folder if write else None, png_charts=png_charts)
     told = [f"report: {_shown(folder / name, root)}" for name in ("report.html", "report.md")]
     if write and (target := environment.get("GITHUB_STEP_SUMMARY")):
@@ -56,7 +57,7 @@ def end_run(
         workspace = Path(environment.get("GITHUB_WORKSPACE") or root)
         commands = workflow_commands(run_annotations(suites, report, root=root, workspace=workspace))
     decided = decision(report)
-    return Ended(
+    ended = Ended(
         verdicts=verdicts,
         decision=decided,
         summary=summary_lines(report),
@@ -68,6 +69,7 @@ def end_run(
         ],
         files=told,
     )
+    return report, ended
 
 
 def sent(ended: Ended) -> dict[str, Any]:
@@ -78,6 +80,25 @@ def sent(ended: Ended) -> dict[str, Any]:
 def received(values: Mapping[str, Any]) -> Ended:
     """What `sent` made plain."""
     return Ended(**values)
+
+
+def broken_commands(broken: Mapping[str, str], *, root: Path, environment: Mapping[str, str]) -> list[str]:
+    """Workflow commands for tests, by id, that could not state their claims, so that nothing was judged."""
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return []
+    workspace = Path(environment.get("GITHUB_WORKSPACE") or root)
+    return workflow_commands(
+        [
+            Annotation(
+                level="error",
+                file=_place(root / test.partition("::")[0], workspace),
+                line=1,
+                title=f"{test.partition('::')[2]} could not state its claims",
+                message=why,
+            )
+            for test, why in sorted(broken.items())
+        ]
+    )
 
 
 def _add_summary(target: Path, report: Report) -> list[str]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import __version__
 from harness.core.comparisons import right
 from harness.core.costs import field_cost
 from harness.core.digests import digest
@@ -42,6 +38,7 @@ from harness.reporting.model import (
     SelfTest,
     SuiteReport,
 )
+from harness.reporting.provenance import effort_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
 from harness.runs.settings import settings
@@ -51,7 +48,6 @@ from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
 _SERVED = ("openai_chat",)
-_PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +65,10 @@ class Finished:
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
 
-def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
+def build_report(suites: Sequence[Finished], *, root: Path, provenance: Provenance) -> Report:
     """Everything that the report files show."""
     project = Project(root=root, **{k: v for k, v in settings(root).items() if k == "reports"})
-    return Report(
-        suites=[_suite(suite, project) for suite in suites],
-        provenance=Provenance(
-            revision=git_revision(root), versions=versions(), command="pytest suites/", profile=profile
-        ),
-    )
+    return Report(suites=[_suite(suite, project) for suite in suites], provenance=provenance)
 
 
 def write_report(report: Report, folder: Path | None, *, png_charts: bool = False) -> str:
@@ -92,7 +83,8 @@ def write_report(report: Report, folder: Path | None, *, png_charts: bool = Fals
         markdown = report_markdown(report, pictures)
         write_text(folder / "report.md", markdown)
         write_text(folder / "comment.md", comment_markdown(report))
-        _write_page(report, folder, digest_of(report, markdown, verdicts), pictures)
+        lasting = markdown.replace(effort_line(report), "")  # a run that found the same has the same page
+        _write_page(report, folder, digest_of(report, lasting, verdicts), pictures)
     return verdicts
 
 
@@ -104,33 +96,6 @@ def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures) -
 
     write_pictures(folder, pictures)
     write_text(file, report_html(report, digest=digest))
-
-
-def git_revision(root: Path) -> str:
-    """The commit of the project, with `+changes` if files differ from it; "" outside git."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+changes", "--abbrev=12", "--exclude=*"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """The versions of Holdfast, Python and the packages that answers may depend on."""
-    found = {"holdfast": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _suite(finished: Finished, project: Project) -> SuiteReport:

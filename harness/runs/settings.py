@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,11 @@ class Options:
     dry_run: bool = False
     max_cost: float | None = None
     shard: Shard | None = None
+    command: str = "pytest suites/"
 
 
-def given_options(option: argparse.Namespace, root: Path) -> Options:
-    """The options of a pytest command line, in a project at `root`."""
+def given_options(option: argparse.Namespace, root: Path, arguments: Iterable[object]) -> Options:
+    """The options of a pytest command line, in a project at `root`; `arguments` are what was typed behind `pytest`."""
     return Options(
         root=root,
         adapter=option.gate_adapter,
@@ -55,6 +57,7 @@ def given_options(option: argparse.Namespace, root: Path) -> Options:
         dry_run=option.gate_dry_run,
         max_cost=option.gate_max_cost,
         shard=option.gate_shard,
+        command=shlex.join(["pytest", *map(str, arguments)]),
     )
 
 

@@ -91,6 +91,13 @@ def test_a_strategy_that_could_not_run_is_annotated(on_github):
     assert "anser" in found
 
 
+def test_a_test_that_cannot_state_its_claims_is_annotated(on_github):
+    on_github.suite("def test_one(run, gate):\n    gate.at_least(run.accuracy(), 0.999)\n")
+    (found,) = commands(on_github.run("--gate-strategies", "good"))
+    assert found.startswith("::error file=suites/fruit/test_fruit.py,line=1,title=test_one[good] could not state its")
+    assert "can't be shown on 200 cases" in found
+
+
 def test_a_summary_that_cannot_be_written_is_told_and_decides_nothing(on_github, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(on_github.root / "nowhere" / "step.md"))
     on_github.strategies(good="shipped")

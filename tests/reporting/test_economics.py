@@ -168,6 +168,18 @@ def test_references_are_held_to_the_gates_of_the_others():
     assert "and fails accuracy." in text
 
 
+def test_whether_prompting_is_at_its_ceiling_is_told_where_examples_were_varied():
+    runs = {"none": table(wrong_below(20)), "four": table(wrong_below(19)), "other": table(right)}
+    suite = suite_report(runs, economics=SIMPLE, strategies={"other": {"prompt": "other.md"}})
+    assert "Is prompting at its ceiling?" not in sections(suite)
+    varied = replace(suite, runs={**suite.runs, "four": replace(suite.runs["four"], example_count=4)})
+    (line,) = [line for line in sections(varied).splitlines() if line.startswith("- Is prompting at its ceiling?")]
+    assert line.startswith("- Is prompting at its ceiling? `four`: 4 examples ")
+    assert line.endswith("*(measured)*")
+    keys = {check["key"] for check in economics_numbers(varied)["recommendation"]["checks"]}
+    assert "ceiling" not in keys
+
+
 def test_an_incomplete_gate_has_no_recommendation():
     changes = {"economics": SIMPLE, "incomplete": ["a slice is left out"]}
     text = sections(suite_report({"good": table(right)}, [at_least("good", 0.8)], **changes))

@@ -97,6 +97,7 @@ def test_cases_are_filtered_by_strategy_status_slice_and_flip(browser, file):
         assert seen.text("#found") == "0 of 44 cases"
         page.select_option("#f-strategy", "base")
         assert ids(seen) == ["c01", "c03", "c05"]
+        assert [cell.inner_text() for cell in page.query_selector_all("#rows tbody td.number")] == ["4"] * 3
         page.select_option("#f-status", "")
         page.select_option("#f-strategy", "bad")
         page.select_option("#f-flip", "broken")

@@ -66,6 +66,7 @@ def test_lines_are_added_to_a_gitignore_that_is_there(tmp_path):
     assert (tmp_path / ".gitignore").read_text(encoding="utf-8").splitlines() == [
         "build/",
         ".holdfast/",
+        "reports/compare/",
         "reports/latest/",
         "__pycache__/",
         "fixtures/*/raw.jsonl",

@@ -93,6 +93,8 @@ def _percent(rate: float) -> str:
 
 
 def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     height = figure.get_figheight()
     ax = figure.add_axes((0.09, 0.85 / height, 0.54, 1 - 1.0 / height))
     dearest = max(p.cost for p in shown) or 1.0
@@ -103,7 +105,8 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point]) ->
     ax.grid(color=colours["grid"], linewidth=0.8)
     ax.set_axisbelow(True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     ax.set_xlabel("cost per 1,000 decisions")
     ax.set_ylabel("accuracy, all decision fields right")
     gap = (high - low) * 0.19 / (height - 1.0)

@@ -43,8 +43,8 @@ def money_matrix(suite: SuiteReport, run: str, natural: NDArray[np.bool_]) -> Mo
     found = [c for c in confusions(suite.runs[run].table, suite.cases, natural, suite.cost_of) if c.cost > 0]
     total: dict[str, float] = defaultdict(float)
     for pair in found:
-        if _repeats(suite, pair.field):
-            total[pair.field] += pair.cost
+        total[pair.field] += pair.cost
+    total = {name: cost for name, cost in total.items() if _repeats(suite, name)}
     if not total:
         return None
     field = max(total, key=lambda name: (total[name], name))

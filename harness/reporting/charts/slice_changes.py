@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.claims import no_worse
 from harness.core.metrics import members, outcomes_of
 from harness.core.paired_evidence import weigh_no_worse
-from harness.core.records import BASELINE, Measure, Stage
+from harness.core.records import BASELINE, Measure, Slice, Stage
 from harness.core.tables import MISSING, OutcomeTable
 from harness.core.verdicts import known
 from harness.reporting.blocks import many
@@ -45,14 +46,22 @@ class SliceChange:
 
 def slice_changes(suite: SuiteReport, run: str) -> list[SliceChange]:
     """Every slice with cases that both sides answered: those critical first, then by how far they changed."""
+    return _changes(suite, run, _parts(suite))
+
+
+def _parts(suite: SuiteReport) -> list[tuple[Slice, NDArray[np.bool_]]]:
+    return [(part, members(suite.cases, part)) for part in suite.task.slices]
+
+
+def _changes(suite: SuiteReport, run: str, parts: Sequence[tuple[Slice, NDArray[np.bool_]]]) -> list[SliceChange]:
     before = suite.baseline
     if before is None:
         return []
     now = suite.runs[run].table
     both = _there(before) & _there(now)
     found = []
-    for part in suite.task.slices:
-        keep = members(suite.cases, part) & both
+    for part, inside in parts:
+        keep = inside & both
         if not keep.any():
             continue
         candidate, accepted = (
@@ -77,8 +86,8 @@ def slice_changes(suite: SuiteReport, run: str) -> list[SliceChange]:
     return sorted(found, key=lambda s: (not s.critical, -abs(s.change), s.change, s.name))
 
 
-def _there(table: OutcomeTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (table.status != MISSING).all(axis=1)
+def _there(table: OutcomeTable) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (table.status != MISSING).all(axis=1)
     return found
 
 
@@ -87,9 +96,9 @@ def charts_of_changes(suite: SuiteReport) -> Iterator[Chart]:
     runs = [name for name, run in suite.runs.items() if run.strategy.stage is not Stage.REFERENCE]
     runs.sort(key=lambda name: suite.runs[name].strategy.stage is not Stage.SHIPPED)
     key = "critical_slices" if any(part.critical for part in suite.task.slices) else "other_slices"
-    made = 0
+    made, parts = 0, _parts(suite) if suite.baseline is not None else []
     for run in runs:
-        changes = slice_changes(suite, run)
+        changes = _changes(suite, run, parts)
         if made < RUNS and any(one.lost or one.gained for one in changes):
             made += 1
             yield _chart(key, run, changes)

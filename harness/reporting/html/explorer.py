@@ -50,7 +50,8 @@ def _suite(suite: SuiteReport, kept: Chosen) -> dict[str, Any]:
     answers = _Answers(fields)
     cases = [suite.cases[row] for row in kept.rows]
     slices = [[n for n, part in enumerate(suite.task.slices) if part.contains(case)] for case in cases]
-    names = list(dict.fromkeys(name for case in cases for name in case.inputs))
+    inputs = [dict(case.inputs.items()) for case in cases]
+    names = list(dict.fromkeys(name for given in inputs for name in given))
     runs = [_run(suite, name, rows, answers) for name in suite.runs]
     baseline = None if suite.baseline is None else _table(suite.baseline, rows, answers)
     return {
@@ -62,7 +63,7 @@ def _suite(suite: SuiteReport, kept: Chosen) -> dict[str, Any]:
         "total": len(suite.cases),
         "cases": {
             "id": [visible(case.id) for case in cases],
-            "text": [_inputs(case.inputs, names) for case in cases],
+            "text": [_inputs(given, names) for given in inputs],
             "expected": [answers.number(case.expected) for case in cases],
             "slices": slices,
         },
@@ -73,7 +74,7 @@ def _suite(suite: SuiteReport, kept: Chosen) -> dict[str, Any]:
 
 
 def _inputs(inputs: Mapping[str, str], names: Sequence[str]) -> list[str | None]:
-    return [None if name not in inputs else _shortened(str(inputs[name])) for name in names]
+    return [None if name not in inputs else _shortened(inputs[name]) for name in names]
 
 
 def _shortened(text: str) -> str:

@@ -37,7 +37,11 @@
     for (let n = row * run.repeats; n < (row + 1) * run.repeats; n++) most = Math.max(most, run.cost[n] || 0);
     return most;
   }
-  function cost(row) { return Math.max(0, ...suite.runs.map((run) => costOf(run, row))); }
+  function shownRuns() {
+    const strategy = inputs.strategy.value;
+    return strategy === "" ? suite.runs : suite.runs.filter((run) => run.name === strategy);
+  }
+  function cost(row) { return Math.max(0, ...shownRuns().map((run) => costOf(run, row))); }
   function flip(run, row) { return run.flips ? run.flips[row] : "."; }
 
   function haystack(row) {
@@ -72,9 +76,9 @@
   }
 
   function search() {
-    const { strategy, status, flip: wantedFlip, slice, order, q } = values();
+    const { status, flip: wantedFlip, slice, order, q } = values();
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    const runs = strategy === "" ? suite.runs : suite.runs.filter((run) => run.name === strategy);
+    const runs = shownRuns();
     const part = slice === "" ? -1 : suite.slices.findIndex((s) => s.name === slice);
     found = [];
     for (let row = 0; row < suite.cases.id.length; row++) {
