@@ -186,7 +186,13 @@ def test_only_the_script_of_the_page_may_run_and_nothing_is_loaded():
 
 
 def test_text_that_nobody_escaped_is_text_too():
-    lines = ["### T", "", "<img src=x onerror=alert(1)> ![p](http://e.example/p.png) <http://e.example>", "", "<b>x</b>"]
+    lines = [
+        "### T",
+        "",
+        "<img src=x onerror=alert(1)> ![p](http://e.example/p.png) <http://e.example>",
+        "",
+        "<b>x</b>",
+    ]
     body = Renderer().section([*lines, "[go](javascript:alert(1))"]).body
     assert {tag for tag, _ in Elements(body).all} == {"p"}
     assert "href" not in body
