@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.confusion import MoneyConfusion, money_confusion
+from harness.core.confusion import MoneyConfusion
 from harness.reporting.charts.chart import Chart, clipped
+from harness.reporting.errors import money_matrix
 from harness.reporting.escaping import plain_line
 from harness.reporting.model import SuiteReport
 
@@ -22,8 +23,8 @@ CLIPPED = 20
 
 def confusion_in_money(suite: SuiteReport, run: str, natural: NDArray[np.bool_]) -> Chart | None:
     """The heat map of one run; None where no wrong answer costs anything."""
-    found = money_confusion(suite.runs[run].table, suite.cases, natural, suite.cost_of)
-    if found is None or not found.costs.any():
+    found = money_matrix(suite, run, natural)
+    if found is None:
         return None
     rows, columns = np.flatnonzero(found.counts.any(axis=1)), np.flatnonzero(found.counts.any(axis=0))
     dearest = sorted(np.argwhere(found.costs).tolist(), key=lambda at: (-found.costs[*at], at))
