@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BADGE = re.compile(r"^(PASS|FAIL|INCONCLUSIVE|BLOCKED|INCOMPLETE|NOTHING JUDGED)(?![\w-])")
 _SIGNS = {"PASS": "✓", "FAIL": "✗", "BLOCKED": "✗", "INCONCLUSIVE": "?", "INCOMPLETE": "!", "NOTHING JUDGED": "–"}
-_NUMBER = re.compile(r"([-−+±<>≤≥]? ?[\d,.]+\s?(%|ms|s|points?|h|k|M)?( \([^a-z]*\))?( / [\d.]+%)?|[–?]|none|)$")
+_NUMBER = re.compile(r"(?:[-−+±<>≤≥×$\d,.%()/–?\s]|\b(?:of|to|in|cases?|ms|s|points?|h|none)\b)*$")
 _HAS_DIGIT = re.compile(r"\d").search
 
 
@@ -56,7 +56,7 @@ class Renderer:
         from markdown_it import MarkdownIt
 
         reader = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False})
-        reader.disable(["image", "autolink", "linkify"], ignoreInvalid=True)
+        reader.disable(["image", "link", "autolink", "reference"])
         self._reader: MarkdownIt = reader
 
     def section(
