@@ -403,3 +403,31 @@ def test_a_digest_depends_on_confidence_too():
     confidence = made.suites[0].runs["good"].table.confidence
     confidence[3] = np.nextafter(confidence[3], 0)
     assert digest(made) != before
+
+
+def test_the_lines_of_a_difference_are_marked_and_stay_text():
+    lines = [
+        "### T",
+        "",
+        "```diff",
+        "@@ -1 +1 @@",
+        " same",
+        "-old",
+        "+<b>new</b>",
+        "",
+        "```",
+        "",
+        "```",
+        "-plain",
+        "```",
+    ]
+    body = Renderer().section(lines).body
+    marked = re.findall(r'<span class="(\w+)">(.*?)</span>', body)
+    assert marked == [
+        ("place", "@@ -1 +1 @@"),
+        ("kept", " same"),
+        ("removed", "-old"),
+        ("added", "+&lt;b&gt;new&lt;/b&gt;"),
+        ("kept", ""),
+    ]
+    assert "<code>-plain\n</code>" in body
