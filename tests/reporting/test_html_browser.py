@@ -168,6 +168,8 @@ def test_links_lead_to_a_case_of_any_suite_and_to_a_list(browser, file):
         assert seen.text("#detail-h") == "Case d100"
         assert seen.page.input_value("#f-suite") == "1"
         assert seen.text("#where") == "page 3 of 3"
+        show(seen.page, "c05")
+        assert seen.text("#found") == "44 cases"
         seen.page.click(".banner >> text=the cases that it lost")
         seen.page.wait_for_function("() => document.getElementById('f-flip').value === 'broken'")
         assert seen.page.input_value("#f-suite") == "0"
