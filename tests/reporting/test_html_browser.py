@@ -175,7 +175,7 @@ def test_links_lead_to_a_case_of_any_suite_and_to_a_list(browser, file):
         assert seen.page.input_value("#f-suite") == "0"
         assert seen.text("#found") == "28 of 44 cases"
         seen.page.click(".banner >> text=c02")
-        seen.page.wait_for_function("() => document.getElementById('detail-h').textContent !== 'Case d100'")
+        seen.page.wait_for_function("() => document.getElementById('detail-h').textContent === 'Case c02'")
         assert seen.text("#detail-h") == "Case c02"
     with opened(browser, file, at="#case=kitchen/gone") as seen:
         assert seen.text("#found") == "There is no case gone on this page."
