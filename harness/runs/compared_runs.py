@@ -104,8 +104,8 @@ def _nothing_paired(
 def _suites(a: StoredSuite, b: StoredSuite, pairs: Sequence[Pair], margin: float | None) -> list[SuiteReport]:
     """A report for each pair; all their claims are settled as one family."""
     cases = [case for name, case in b.cases.items() if name in a.cases]
-    if not cases:
-        raise LedgerError(f"{b.name}: the two runs have no case in common")
+    if all(case.supplement for case in cases):
+        raise LedgerError(f"{b.name}: the two runs have no case in common that is no supplement")
     _same_expected(a, b, cases)
     sides = [_sides(a, b, pair, cases) for pair in pairs]
     made = [_claims(b.task, cases, *two, margin) for two in sides]
@@ -255,14 +255,16 @@ def _decision(suites: Sequence[SuiteReport], margin: float | None) -> str:
         if open_ones:
             return f"INCONCLUSIVE: {loss} from A to B can't be excluded for {len(open_ones)} of {total}."
         return f"PASS: {loss} from A to B is excluded for {total}."
-    better = sum(_better(_overall(suite)) for suite in suites)
-    worse = sum(_overall(suite).status is VerdictStatus.FAIL for suite in suites)
-    same = len(suites) - better - worse
-    return f"B beside A, {total}: {better} better, {worse} worse, {same} without a difference that these cases show."
-
-
-def _better(verdict: Verdict) -> bool:
-    return verdict.lower is not None and verdict.lower > 0
+    overall = [_overall(suite) for suite in suites]
+    better = sum(verdict.lower is not None and verdict.lower > 0 for verdict in overall)
+    worse = sum(
+        verdict.status is VerdictStatus.FAIL or (verdict.upper is not None and verdict.upper < 0) for verdict in overall
+    )
+    unknown = sum(verdict.estimate is None for verdict in overall)
+    same = len(suites) - better - worse - unknown
+    told = f"{better} better, {worse} worse, {same} without a difference that these cases show"
+    told += f", {unknown} not judged, since answers are missing" if unknown else ""
+    return f"B beside A, {total}: {told}."
 
 
 def _lines(suite: SuiteReport) -> list[str]:

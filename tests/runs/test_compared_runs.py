@@ -202,6 +202,34 @@ def test_a_margin_makes_it_a_gate(tmp_path, capsys, wrong, status, told):
     assert roles == {None: "gate", "loud_ones": "guard", "marked": "report"}
 
 
+def test_a_difference_is_told_alike_from_either_side(tmp_path, capsys):
+    """The verdict of a loss is corrected for all slices that are looked at, so that it may be INCONCLUSIVE."""
+    store(tmp_path / "a", {"one": table(right)})
+    store(tmp_path / "b", {"one": table(wrong_below(5))})
+    assert main(["compare", "a", "b"]) == 0
+    told = capsys.readouterr().out
+    assert "-12.5 (-23.5 to -5.4) points" in told
+    assert "0 better, 1 worse, 0 without a difference" in told
+    assert main(["compare", "b", "a"]) == 0
+    assert "1 better, 0 worse, 0 without a difference" in capsys.readouterr().out
+
+
+def test_missing_answers_are_no_sign_that_nothing_differs(tmp_path, capsys):
+    store(tmp_path / "a", {"one": table(right)})
+    store(tmp_path / "b", {"one": table(None)})
+    assert main(["compare", "a", "b"]) == 0
+    told = capsys.readouterr().out
+    assert "0 without a difference that these cases show, 1 not judged, since answers are missing." in told
+
+
+def test_supplements_alone_can_not_be_compared(tmp_path, capsys):
+    cases = [replace(case, supplement=True) for case in CASES]
+    for folder in ("a", "b"):
+        store(tmp_path / folder, {"one": table(right, cases)}, cases=cases)
+    assert main(["compare", "a", "b"]) == 2
+    assert "no case in common that is no supplement" in capsys.readouterr().err
+
+
 def test_strategies_are_paired_by_name_or_as_told(tmp_path, capsys):
     store(tmp_path / "a", {"one": table(right), "gpt": table(right)})
     store(tmp_path / "b", {"one": table(right), "mini": table(wrong_below(12))})
