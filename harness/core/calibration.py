@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.records import Status
 from harness.core.statistics import wilson_interval
-from harness.core.tables import STATUSES, OutcomeTable
+from harness.core.tables import OutcomeTable
 
 BINS = 10
 CONFIDENCE = 0.95
@@ -47,7 +46,7 @@ class Calibration:
 def calibration(table: OutcomeTable, keep: NDArray[np.bool_]) -> Calibration | None:
     """The calibration over the kept cases and all repeats; None where no confidence is known.
 
-    Bins are of equal width. An answer is right where all decision fields are. Source: Guo et al. 2017
+    Bins are of equal width. An answer is right where all decision fields are, even if it was sent to a person. Source: Guo et al. 2017
     (arXiv:1706.04599) for the error, Wilson 1927 for the bounds.
     """
     confidence = table.confidence[keep]
@@ -55,7 +54,7 @@ def calibration(table: OutcomeTable, keep: NDArray[np.bool_]) -> Calibration | N
     sure = confidence[known]
     if not sure.size:
         return None
-    right = (table.status[keep] == STATUSES.index(Status.CORRECT))[known]
+    right = np.logical_and.reduce([fields[keep][known] for fields in table.fields.values()])
     place = np.minimum((sure * BINS).astype(np.intp), BINS - 1)
     bins = tuple(_bin(number, sure[place == number], right[place == number]) for number in np.unique(place).tolist())
     return Calibration(

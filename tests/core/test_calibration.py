@@ -45,6 +45,11 @@ def test_cases_that_do_not_count_are_left_out():
     assert [b.start for b in found.bins] == [0.9]
 
 
+def test_an_answer_that_was_sent_to_a_person_is_right_where_its_fields_are():
+    answers = sure([0.25] * 10 + [0.95] * 34, wrong=range(5))
+    assert calibration(table(answers, review_below=0.5), NATURAL) == calibration(table(answers), NATURAL)
+
+
 def test_unknown_confidence_is_none_and_a_part_is_counted():
     def answer(case):
         return Response(text=right(case).text, confidence=None if case.id == "c00" else {"kind": 0.5, "loud": 0.5})
