@@ -35,6 +35,8 @@ def decision(report: Report) -> str:
         return f"INCOMPLETE, not a passed gate: claims could not be judged; {many(met, 'claim')} met."
     if any(suite.incomplete for suite in report.suites):
         return f"INCOMPLETE, not a passed gate: no claim blocks, {many(met, 'claim')} met."
+    if not claims:
+        return "NOTHING JUDGED: no claim about a strategy that may block was settled."
     unsettled = sum(c.role == "gate" and c.effect is Effect.WARN for c in claims)
     if unsettled:
         return f"INCONCLUSIVE: no claim blocks, but {many(unsettled, 'gate')} not settled; {many(met, 'claim')} met."
@@ -62,8 +64,11 @@ def unmet_lines(report: Report) -> Iterator[str]:
 
     Bounded: how many more there are stands at the end of each. Nothing where all is met.
     """
-    for name, why in report.broken.items():
+    broken = list(report.broken.items())
+    for name, why in broken[:BLOCKERS]:
         yield f"- `{name}` could not be run: {markdown_text(why, limit=500)}"
+    if len(broken) > BLOCKERS:
+        yield f"- {many(len(broken) - BLOCKERS, 'more strategy', 'more strategies')} in `verdicts.json` could not be run"
     blocking = [(suite, c) for suite in report.suites for c in suite.claims if c.effect is Effect.BLOCK]
     for suite, claim in blocking[:BLOCKERS]:
         yield f"- **{claim.verdict.status}** {claim_line(claim)}"
@@ -81,7 +86,7 @@ def unmet_lines(report: Report) -> Iterator[str]:
         yield f"- {markdown_text(note, limit=300)}"
     if len(notes) > OTHERS:
         yield f"- {many(len(notes) - OTHERS, 'more note')} in `verdicts.json`"
-    if report.broken or blocking or open_claims or notes:
+    if broken or blocking or open_claims or notes:
         yield ""
 
 

@@ -292,9 +292,6 @@ class Report:
     provenance: Provenance
     compared: str = ""
 
-    def count(self, effect: Effect) -> int:
-        return sum(claim.effect is effect for suite in self.suites for claim in suite.claims)
-
     @property
     def broken(self) -> dict[str, str]:
         return {f"{suite.name}/{run}": why for suite in self.suites for run, why in suite.broken.items()}

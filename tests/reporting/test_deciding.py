@@ -54,7 +54,7 @@ def test_claims_about_references_do_not_count_in_the_decision():
     stages = {"old": {"stage": Stage.REFERENCE}}
     assert decision(report(suite_report(runs, claims, strategies=stages))) == "PASS: no claim blocks, 1 claim met."
     alone = suite_report(runs, claims[:2], strategies=stages)
-    assert decision(report(alone)) == "PASS: no claim blocks, 0 claims met."
+    assert decision(report(alone)) == "NOTHING JUDGED: no claim about a strategy that may block was settled."
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,10 @@ def test_claims_about_references_do_not_count_in_the_decision():
 def test_a_release_with_claims_that_could_not_be_judged_is_no_passed_gate(profile, told):
     made = suite_report({"one": table(right)}, [at_least("one", 0.8)], profile=profile, unjudged=["no baseline yet"])
     assert decision(report(made, profile=profile)) == told
+
+
+def test_strategies_that_could_not_be_run_are_listed_in_bounds():
+    made = report(suite_report({}, broken={f"one_{n}": "no model" for n in range(200)}))
+    told = report_markdown(made).split("## kitchen")[0]
+    assert told.count("could not be run: no model") == 10
+    assert "- 190 more strategies in `verdicts.json` could not be run" in told
