@@ -46,8 +46,8 @@ class Calibration:
 def calibration(table: OutcomeTable, keep: NDArray[np.bool_]) -> Calibration | None:
     """The calibration over the kept cases and all repeats; None where no confidence is known.
 
-    Bins are of equal width. An answer is right where all decision fields are, even if it was sent to a person. Source: Guo et al. 2017
-    (arXiv:1706.04599) for the error, Wilson 1927 for the bounds.
+    Bins are of equal width. An answer is right where all decision fields are, even if it was sent to a person. Sources:
+    Guo et al. 2017 (arXiv:1706.04599) for the error, Wilson 1927 for the bounds.
     """
     confidence = table.confidence[keep]
     known = ~np.isnan(confidence)

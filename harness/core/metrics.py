@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from harness.core.consistency import disagreement, pass_hat
 from harness.core.errors import ClaimError
 from harness.core.outcomes import Outcomes
+from harness.core.rate_evidence import effective_rate
 from harness.core.records import Answer, Case, Measure, Slice, Status, Task
 from harness.core.schemas import label_text
+from harness.core.statistics import wilson_interval
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
 
+CONFIDENCE = 0.95
+"""Of the intervals that reports show beside rates."""
 Values = NDArray[np.float64]
 CostOf = Callable[[str, object, object], float]
 """(field, expected, answered) → what that answer costs."""
@@ -134,6 +138,21 @@ def rates(table: OutcomeTable, task: Task, keep: NDArray[np.bool_]) -> Rates:
         cost_per_1000=float(cost[present].mean() * 1000) if present.any() else float("nan"),
         field_correct={name: int(right[keep].sum()) for name, right in table.fields.items()},
     )
+
+
+def shown_interval(table: OutcomeTable, flags: NDArray[np.bool_], keep: NDArray[np.bool_]) -> tuple[float, float]:
+    """The 95% Wilson interval of the share of `flags` (cases × repeats) among the kept answers that are there.
+
+    The repeats of a case, and the cases of a cluster, count as the independent cases that they are worth. At least one
+    kept case must have an answer.
+    """
+    rows = keep & (table.status != MISSING).any(axis=1)
+    there = table.status[rows] != MISSING
+    means = (flags[rows] & there).sum(axis=1) / there.sum(axis=1)
+    clusters = tuple(compress(table.clusters, rows))
+    outcomes = Outcomes(values=means.reshape(-1, 1), case_ids=range(means.size), clusters=clusters)
+    _, ones, size = effective_rate(outcomes, means, (1 - CONFIDENCE) / 2)
+    return wilson_interval(ones, size, CONFIDENCE) if size else (0.0, 1.0)  # one cluster alone tells nothing
 
 
 def dearest_errors(table: OutcomeTable, keep: NDArray[np.bool_], limit: int) -> list[tuple[int, float]]:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.metrics import Rates, rates
+from harness.core.metrics import costly, rates, shown_interval
 from harness.core.records import ParseMode, Status
-from harness.core.statistics import wilson_interval
+from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.reporting.blocks import share, table
 from harness.reporting.early import early_markdown
 from harness.reporting.model import RunReport, SuiteReport
-
-CONFIDENCE = 0.95
 
 
 def strategies_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
@@ -28,9 +26,9 @@ def strategies_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterat
             [
                 f"`{name}`",
                 str(run.strategy.stage),
-                _interval(found.correct, found),
-                _interval(found.valid, found),
-                _interval(found.costly, found),
+                _interval(run.table, run.table.status == STATUSES.index(Status.CORRECT), natural),
+                _interval(run.table, run.table.valid, natural),
+                _interval(run.table, costly(run.table, suite.task), natural),
                 f"{found.cost_per_1000:,.0f}",
                 "?" if run.usd_per_1000 is None else f"{run.usd_per_1000:,.2f}",
                 *_latency(run),
@@ -39,6 +37,9 @@ def strategies_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterat
     head = ["strategy", "stage", "accuracy", "format validity", "costly errors"]
     yield from table([*head, "cost of errors per 1,000", "US$ per 1,000 answers", "latency p50", "p95"], rows)
     yield "Rates with 95% Wilson intervals; accuracy is all decision fields right."
+    tables = [run.table for run in suite.runs.values()]
+    if any(one.shape[1] > 1 or len(set(one.clusters) - {None}) for one in tables):
+        yield "Repeats of a case, and cases of one group, count in them as the independent cases that they are worth."
     loose = [f"`{n}` ({r.strategy.parse})" for n, r in suite.runs.items() if r.strategy.parse is not ParseMode.STRICT]
     if loose:
         yield f"Not parsed strictly: {', '.join(loose)}."
@@ -60,12 +61,12 @@ def _seconds(value: float) -> str:
     return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
 
 
-def _interval(k: int, found: Rates) -> str:
-    answered = found.answered
+def _interval(table: OutcomeTable, flags: NDArray[np.bool_], natural: NDArray[np.bool_]) -> str:
+    answered = int((table.status[natural] != MISSING).sum())
     if not answered:
         return "–"
-    low, high = wilson_interval(k, answered, CONFIDENCE)
-    return f"{100 * k / answered:.1f}% ({100 * low:.1f}–{100 * high:.1f})"
+    low, high = shown_interval(table, flags, natural)
+    return f"{share(int(flags[natural].sum()), answered)} ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def fields_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:

@@ -13,9 +13,11 @@ from harness.core.metrics import (
     members,
     outcomes_of,
     rates,
+    shown_interval,
 )
 from harness.core.records import Case, Costs, Failure, Measure, Outcome, Response, Slice, Status, Task
-from harness.core.tables import TableBuilder
+from harness.core.statistics import wilson_interval
+from harness.core.tables import STATUSES, TableBuilder
 
 TASK = Task(
     name="t",
@@ -222,3 +224,44 @@ def test_confusions_are_counted_with_their_summed_cost_dearest_first():
     ]
     natural = confusions(table(repeats=2), CASES, members(CASES, None), cost_of)
     assert [(c.field, c.expected, c.count) for c in natural if c.expected == "soup"] == [("kind", "soup", 2)]
+
+
+def asked(answers, *, clusters=None):
+    """A table with a row per case: "r" for a right answer, "w" for a wrong one, "-" for one that is missing."""
+    cases = [case(f"c{n}", "soup", False, cluster=clusters[n] if clusters else None) for n in range(len(answers))]
+    builder = TableBuilder(cases=cases, repeats=len(answers[0]), decision_fields=("kind", "loud"), largest_cost=1)
+    for one, given in zip(cases, answers, strict=True):
+        for repeat, letter in enumerate(given):
+            if letter != "-":
+                status = Status.CORRECT if letter == "r" else Status.WRONG
+                fields = {"kind": letter == "r", "loud": True}
+                outcome = Outcome(
+                    case_id=one.id, repeat=repeat, status=status, fields=fields, cost=0.0, valid=True, answer={}
+                )
+                builder.add(outcome, Response(text="", latency_s=0.1))
+    return builder.finish()
+
+
+@pytest.mark.parametrize(
+    ("answers", "clusters"),
+    [
+        (["r"] * 30 + ["w"] * 10, None),
+        (["rrrr"] * 30 + ["wwww"] * 10, None),
+        (["r-"] * 30 + ["-w"] * 10 + ["--"] * 5, None),
+        (["rr"] * 60 + ["ww"] * 20, [f"thread {n // 2}" for n in range(80)]),
+    ],
+    ids=["cases", "repeats", "missing answers", "clusters"],
+)
+def test_an_interval_counts_independent_cases(answers, clusters):
+    outcomes = asked(answers, clusters=clusters)
+    right = outcomes.status == STATUSES.index(Status.CORRECT)
+    found = shown_interval(outcomes, right, np.ones(len(answers), dtype=bool))
+    low, high = wilson_interval(30, 40, 0.95)
+    assert found == pytest.approx((low, high), abs=0.01)
+
+
+def test_an_interval_of_one_cluster_or_case_stays_within_rates():
+    for outcomes in (asked(["rw"] * 9, clusters=["one thread"] * 9), asked(["rw"])):
+        right = outcomes.status == STATUSES.index(Status.CORRECT)
+        low, high = shown_interval(outcomes, right, np.ones(len(outcomes.case_ids), dtype=bool))
+        assert 0 <= low < 0.5 < high <= 1

@@ -395,3 +395,13 @@ def test_hostile_tickets_and_answers_do_nothing():
     )
     shape = [re.findall(r"</?(?:table|tr|td|th|h\d|ul|li|hr|blockquote)\b", part) for part in (rendered, calm)]
     assert shape[0] == shape[1]
+
+
+def test_repeats_do_not_narrow_the_intervals_of_rates():
+    once, often = (
+        report_markdown(report(suite_report({"one": repeated([wrong_below(8)] * times)}))) for times in (1, 4)
+    )
+    assert "80.0% (65.2–89.5)" in once
+    assert "80.0% (65.2–89.5)" in often
+    assert "count in them as the independent cases" in often
+    assert "count in them as the independent cases" not in once

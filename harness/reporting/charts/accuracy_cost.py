@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.metrics import rates
-from harness.core.records import Stage
-from harness.core.statistics import wilson_interval
+from harness.core.metrics import rates, shown_interval
+from harness.core.records import Stage, Status
+from harness.core.tables import STATUSES
+from harness.core.wording import percent
 from harness.reporting.charts.chart import Chart, clipped
 from harness.reporting.economics import accounts_of
 from harness.reporting.model import SuiteReport
@@ -19,7 +20,6 @@ from harness.reporting.model import SuiteReport
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CONFIDENCE = 0.95
 _MARKERS = {Stage.SHIPPED: "D", Stage.CANDIDATE: "^", Stage.REFERENCE: "o"}
 
 
@@ -43,7 +43,8 @@ def points(suite: SuiteReport, natural: NDArray[np.bool_]) -> list[Point]:
         rate = rates(run.table, suite.task, natural)
         if not rate.answered or np.isnan(rate.cost_per_1000):
             continue
-        lower, upper = wilson_interval(rate.correct, rate.answered, CONFIDENCE)
+        right = run.table.status == STATUSES.index(Status.CORRECT)
+        lower, upper = shown_interval(run.table, right, natural)
         found.append((name, run.strategy.stage, rate.correct / rate.answered, lower, upper, rate.cost_per_1000))
     costs, _ = _costs(suite, {name: cost for name, *_, cost in found})
     accuracies = {name: accuracy for name, _, accuracy, *_ in found}
@@ -90,7 +91,7 @@ def accuracy_cost(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | Non
         return None
     _, included = _costs(suite, {p.name: p.cost for p in shown})
     told = "; ".join(
-        f"{p.name} ({p.stage}): {_percent(p.accuracy)} ({_percent(p.lower)} to {_percent(p.upper)}), "
+        f"{p.name} ({p.stage}): {percent(p.accuracy)} ({percent(p.lower)} to {percent(p.upper)}), "
         f"cost {p.cost:,.0f}{', beaten in both by another' if p.dominated else ''}"
         for p in shown
     )
@@ -104,10 +105,6 @@ def accuracy_cost(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | Non
         height=max(3.6, 1.5 + 0.2 * len(shown)),
         draw=lambda figure, colours: _draw(figure, colours, shown, included),
     )
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.1f}%"
 
 
 def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point], included: str) -> None:
@@ -153,7 +150,7 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point], in
             capsize=3,
             zorder=3,
         )
-        ax.text(1.16 * end, at, _percent(point.accuracy), va="center", ha="right", color=colours["muted"])
+        ax.text(1.16 * end, at, percent(point.accuracy), va="center", ha="right", color=colours["muted"])
         ax.text(1.18 * end, at, clipped(point.name), va="center", color=colours["ink"])
     _legend(figure, colours, {p.stage for p in shown}, any(p.dominated for p in shown))
 
