@@ -114,7 +114,8 @@ def _changes(before: Treatment, now: Treatment) -> Iterator[Change]:
         old, new = before.prompt.splitlines(), now.prompt.splitlines()
         diff = tuple(difflib.unified_diff(old, new, n=CONTEXT, lineterm=""))[2:]
         added, removed = (sum(line.startswith(sign) for line in diff) for sign in "+-")
-        yield Change(kind=Kind.PROMPT, detail=f"{_count(added, 'line')} added, {removed} removed", diff=diff)
+        told = f"{_count(added, 'line')} added, {removed} removed" if diff else "ends of lines alone"
+        yield Change(kind=Kind.PROMPT, detail=told, diff=diff)
     if before.examples != now.examples:
         yield Change(kind=Kind.EXAMPLES, detail=_examples(before.examples, now.examples))
     for kind, was, is_now in (

@@ -67,8 +67,8 @@ def unmet_lines(report: Report) -> Iterator[str]:
     broken = list(report.broken.items())
     for name, why in broken[:BLOCKERS]:
         yield f"- `{name}` could not be run: {markdown_text(why, limit=500)}"
-    if len(broken) > BLOCKERS:
-        yield f"- {many(len(broken) - BLOCKERS, 'more strategy', 'more strategies')} in `verdicts.json` could not be run"
+    if (more := len(broken) - BLOCKERS) > 0:
+        yield f"- {many(more, 'more strategy', 'more strategies')} in `verdicts.json` could not be run"
     blocking = [(suite, c) for suite in report.suites for c in suite.claims if c.effect is Effect.BLOCK]
     for suite, claim in blocking[:BLOCKERS]:
         yield f"- **{claim.verdict.status}** {claim_line(claim)}"

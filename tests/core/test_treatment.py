@@ -54,6 +54,11 @@ def test_each_kind_of_change_is_found_and_told(now, kind, detail):
     assert (change.kind, change.detail, change.diff) == (kind, detail, ())
 
 
+def test_a_prompt_whose_ends_of_lines_changed_has_no_difference_to_show():
+    (change,) = changes_between(made(), made(prompt="one\r\ntwo\r\nthree\r\n"))
+    assert (change.kind, change.detail, change.diff) == (Kind.PROMPT, "ends of lines alone", ())
+
+
 def test_a_changed_prompt_comes_with_its_difference():
     (change,) = changes_between(made(), made(prompt="one\n2\nthree\nfour"))
     assert (change.kind, change.detail) == (Kind.PROMPT, "2 lines added, 1 removed")
