@@ -8,11 +8,13 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 _NUMBERED = re.compile(r"^(\d+)\.")
 _BARE_LINK = re.compile(r"www\.", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_COMMAND = re.compile(r"(?<!\S):(?=:[A-Za-z])|##(?=\[)")
+"""What begins a workflow command of GitHub Actions, which reads all that a step prints."""
 
 
 def plain_line(text: str, *, limit: int = 200) -> str:
-    """`text` on one line of at most `limit` letters, without what a terminal would act on."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    """`text` on one line of at most `limit` letters, without what a terminal or GitHub Actions would act on."""
+    line = _COMMAND.sub(r"\g<0> ", " ".join(_CONTROL.sub(" ", text).split()))
     return f"{line[: limit - 1]}…" if len(line) > limit else line
 
 

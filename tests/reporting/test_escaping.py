@@ -136,3 +136,16 @@ def test_a_plain_line_is_one_line_that_moves_no_cursor(text, limit):
 def test_a_plain_line_keeps_what_markdown_would_act_on():
     assert plain_line("*a* <b>\x1b[2J `c`") == "*a* <b> [2J `c`"
     assert plain_line("abcdef", limit=4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error file=a.py::hacked", ": :error file=a.py::hacked"),
+        ("so\n::add-mask::secret", "so : :add-mask::secret"),
+        ("so ##[stop-commands]x", "so ## [stop-commands]x"),
+        ("std::string and 10::20", "std::string and 10::20"),
+    ],
+)
+def test_no_text_begins_a_workflow_command(text, shown):
+    assert plain_line(text) == shown
