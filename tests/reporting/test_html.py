@@ -33,6 +33,7 @@ from harness.reporting.html.page import report_html
 from harness.reporting.html.sampling import chosen, shares
 from harness.reporting.html.text import Renderer
 from harness.reporting.markdown import report_markdown
+from harness.reporting.model import EarlyStopped
 from harness.reporting.page import page
 
 VOID = {"meta", "br", "input", "img", "hr", "link"}
@@ -346,6 +347,15 @@ def test_a_large_one_keeps_flips_and_errors_and_a_sample():
         "hash of their ids). The others are in outcomes.jsonl."
     )
     assert chosen(suite, most=500) == found
+
+
+def test_a_case_that_an_early_stop_left_unasked_is_no_error():
+    suite = many_cases(wrong=0, flipped=0)
+    (name, *_) = suite.runs
+    unasked = replace(
+        suite.runs[name], table=table(None, suite.cases), early=EarlyStopped(cases=2_000, asked=0, saved=2_000)
+    )
+    assert "gets wrong" not in chosen(replace(suite, runs={**suite.runs, name: unasked}), most=500).told
 
 
 def test_the_total_is_bounded_and_flips_come_first():

@@ -99,10 +99,11 @@ def _groups(suite: SuiteReport) -> Mapping[str, Rows]:
     cost = np.zeros(size)
     for name, run in suite.runs.items():
         cost = np.maximum(cost, np.nan_to_num(run.table.cost).max(axis=1))
+        asked = (run.table.status != MISSING).any(axis=1) if run.early is not None else True
         if run.strategy.stage is Stage.REFERENCE:
-            wrong_reference |= ~right(run.table)
+            wrong_reference |= ~right(run.table) & asked
         else:
-            wrong |= ~right(run.table)
+            wrong |= ~right(run.table) & asked
         for side in flips(suite, name) or ():
             flipped |= side
     dearest = np.lexsort((np.arange(size), -cost))
