@@ -57,12 +57,14 @@ def f1(expected: list[Any], given: list[Any]) -> float:
 def normalized(text: str) -> str:
     """The letters, their marks and the digits of a text, in one case and width.
 
-    Folded and decomposed twice, as Unicode defines caseless compatibility matching (D146, chapter 3.13).
+    Folded and decomposed twice, as Unicode defines caseless compatibility matching (D146, chapter 3.13). Marks that only
+    stand side by side without what was between them are put in order.
     """
     folded = text
     for _ in range(2):
         folded = unicodedata.normalize("NFKD", folded.casefold())
-    return "".join(char for char in folded if char.isalnum() or unicodedata.category(char) in ("Mn", "Mc"))
+    kept = "".join(char for char in folded if char.isalnum() or unicodedata.category(char) in ("Mn", "Mc"))
+    return unicodedata.normalize("NFKD", kept)
 
 
 def read_number(value: Any) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.core.comparisons import agrees, f1, first_choice, normalized, same
@@ -82,6 +82,7 @@ def test_whatever_is_equal_is_right(comparison: Comparison, expected: Any, answe
 
 
 @given(st.text())
+@example("\u00d9:\u06e3")
 def test_normalizing_twice_changes_nothing_more(text: str) -> None:
     assert normalized(normalized(text)) == normalized(text)
 
