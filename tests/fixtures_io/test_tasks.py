@@ -161,6 +161,14 @@ def test_an_unknown_field_label_or_file_is_named_with_line_and_nearest_name(edit
     assert problem.startswith(message)
 
 
+@pytest.mark.parametrize("name", ['"a|b"', '"a`b"', '"<img src=x>"', '"two\\nlines"'])
+def test_a_slice_name_that_would_break_a_table_is_refused(edit, problems, name):
+    edit(TASK, "outage: {where", f"{name}: {{where")
+    (problem,) = problems()
+    assert problem.startswith(f"{TASK}:8: slices.")
+    assert "a name on one line without" in problem
+
+
 def test_comparisons_arrive_in_their_short_and_their_long_form(folder, edit):
     edit(
         TASK,
