@@ -80,12 +80,11 @@ def test_accuracy_and_cost_are_those_of_the_natural_holdout():
     assert good.stage is Stage.SHIPPED
 
 
-def test_the_price_of_inference_is_in_the_cost_where_it_is_known():
+def test_dollars_are_not_added_to_costs_of_errors_whose_unit_is_not_known():
     suite = suite_report({"bad": table(wrong_below(10)), "good": table(right)})
     priced = replace(suite, runs=suite.runs | {"good": replace(suite.runs["good"], usd_per_1000=2.5)})
-    assert [point.cost for point in points(priced, NATURAL)] == [1000, 2.5]
-    assert "of errors, and of inference where known" in accuracy_cost(priced, NATURAL).words
-    assert "Cost per 1,000 decisions of errors." in accuracy_cost(suite, NATURAL).words
+    assert [point.cost for point in points(priced, NATURAL)] == [1000, 0]
+    assert "Cost per 1,000 decisions of errors." in accuracy_cost(priced, NATURAL).words
 
 
 def test_declared_economics_are_in_the_cost():

@@ -37,7 +37,7 @@ class Point:
 
 
 def points(suite: SuiteReport, natural: NDArray[np.bool_]) -> list[Point]:
-    """A point for each run with an answer, in declared order. The cost is that of errors, and of inference if known."""
+    """A point for each run with an answer, in declared order. The cost is what `_costs` says."""
     found = []
     for name, run in suite.runs.items():
         rate = rates(run.table, suite.task, natural)
@@ -70,7 +70,8 @@ def points(suite: SuiteReport, natural: NDArray[np.bool_]) -> list[Point]:
 def _costs(suite: SuiteReport, errors: Mapping[str, float]) -> tuple[Mapping[str, float], str]:
     """What 1,000 decisions cost by strategy, given the cost of errors, and what is in it, in words.
 
-    All costs where the task declares economics and they are known of every strategy.
+    All costs where the task declares economics and they are known of every strategy; else those of errors alone, whose
+    unit need not be money.
     """
     accounts = accounts_of(suite)
     if accounts is not None and errors.keys() <= accounts.costings.keys():
@@ -78,10 +79,7 @@ def _costs(suite: SuiteReport, errors: Mapping[str, float]) -> tuple[Mapping[str
         total = {name: 1000 * one.estimate / accounts.volume for name, one in monthly.items() if one is not None}
         if total.keys() == errors.keys():
             return total, f"in {accounts.economics.currency}: inference, errors, correction and fixed"
-    usd = {name: suite.runs[name].usd_per_1000 for name in errors}
-    if not any(usd.values()):
-        return errors, "of errors"
-    return {name: cost + (usd[name] or 0.0) for name, cost in errors.items()}, "of errors, and of inference where known"
+    return errors, "of errors"
 
 
 def accuracy_cost(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | None:
