@@ -18,7 +18,7 @@ from harness.core import statistics as st
 from harness.core.consistency import Share, share
 from harness.core.outcomes import FloatArray
 from harness.core.records import Status
-from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.core.tables import STATUSES, OutcomeTable
 
 ALPHA = 0.025
 """On each side of an interval."""
@@ -132,7 +132,7 @@ def answered(tables: Sequence[OutcomeTable], keep: NDArray[np.bool_]) -> NDArray
     """The kept cases whose answers are there in all tables."""
     whole = keep.copy()
     for table in tables:
-        whole &= (table.status != MISSING).all(axis=1)
+        whole &= table.whole
     return whole
 
 

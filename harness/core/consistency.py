@@ -13,7 +13,7 @@ from harness.core.outcomes import FloatArray, Outcomes
 from harness.core.rate_evidence import effective_rate
 from harness.core.records import Answer, Status
 from harness.core.schemas import label_text
-from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.core.tables import STATUSES, OutcomeTable
 
 ALPHA = 0.025
 """On each side of an interval."""
@@ -59,7 +59,7 @@ def disagreement(table: OutcomeTable) -> FloatArray:
 
 def consistency(table: OutcomeTable, keep: NDArray[np.bool_]) -> Consistency | None:
     """The consistency over the kept cases whose answers are all there; None for one answer per case, or no case."""
-    whole = keep & (table.status != MISSING).all(axis=1)
+    whole = keep & table.whole
     repeats = table.shape[1]
     if repeats < 2 or not whole.any():
         return None

@@ -19,7 +19,7 @@ from harness.core.economics import Economics, ErrorCost, Fixed
 from harness.core.outcomes import FloatArray, Outcomes
 from harness.core.rate_evidence import effective_rate
 from harness.core.records import Status
-from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.core.tables import STATUSES, OutcomeTable
 
 LEVEL = 0.025
 """The error on each side of an interval."""
@@ -124,7 +124,7 @@ class Accounts:
         """`keep` marks the rows that count; `today` is the strategy in use, where it was run."""
         self.economics = economics
         self._keep = keep
-        complete = {arm.name: keep & (arm.table.status != MISSING).all(axis=1) for arm in arms}
+        complete = {arm.name: keep & arm.table.whole for arm in arms}
         self._arms = {arm.name: arm for arm in arms if complete[arm.name].any()}
         self._complete = complete
         self._codes = _codes(next(iter(self._arms.values())).table) if self._arms else np.zeros(0, dtype=np.intp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from harness.core.comparisons import right, same
 from harness.core.digests import canonical_json
@@ -23,6 +24,13 @@ def field_cost(cost: FieldCost, expected: Scalar, predicted: Scalar) -> float:
             return declared
     row = cost.pairs.get(label_text(expected), {})
     return row.get(label_text(predicted), row.get("any", cost.default))
+
+
+def cost_of(task: Task, name: str, expected: Any, given: Any) -> float:
+    """The cost of one decision field's value; 0 where it is right, and for a field without declared costs."""
+    if name not in task.costs.fields or right(task, name, expected, given):
+        return 0.0
+    return field_cost(task.costs.fields[name], expected, given)
 
 
 def highest_cost(cost: FieldCost, expected: Scalar, values: Iterable[Scalar] | None) -> float:
@@ -62,13 +70,7 @@ class CostModel:
 
     def of_answer(self, expected: Answer, predicted: Answer) -> float:
         """The summed cost of the wrong decision fields of a valid answer."""
-        return sum(self.of_field(name, expected[name], predicted.get(name)) for name in self._fields)
-
-    def of_field(self, name: str, expected: Scalar, predicted: Scalar) -> float:
-        """The cost of one field's value; 0 where it is right, and for a field without declared costs."""
-        if name not in self._costs.fields or right(self._task, name, expected, predicted):
-            return 0.0
-        return field_cost(self._costs.fields[name], expected, predicted)
+        return sum(cost_of(self._task, name, expected[name], predicted.get(name)) for name in self._fields)
 
     def worst(self, expected: Answer) -> float:
         """The largest cost that any answer to this case can have: that of an invalid or missing one.

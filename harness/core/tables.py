@@ -54,6 +54,18 @@ class OutcomeTable:
         """How many expected answers are not there."""
         return int((self.status == MISSING).sum())
 
+    @property
+    def always_right(self) -> NDArray[np.bool_]:
+        """The cases that are right in every repeat."""
+        found: NDArray[np.bool_] = (self.status == STATUSES.index(Status.CORRECT)).all(axis=1)
+        return found
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """The cases none of whose answers is missing."""
+        found: NDArray[np.bool_] = (self.status != MISSING).all(axis=1)
+        return found
+
     def same_answers(self, other: OutcomeTable, rows: NDArray[np.bool_]) -> bool:
         """Whether every answer of these rows is that of the other table, and ended as it did."""
         if self.case_ids != other.case_ids or not np.array_equal(self.status[rows], other.status[rows]):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from harness.core.comparisons import right
 from harness.core.metrics import dearest_errors
 from harness.core.prompting import inputs_text
-from harness.core.records import Stage, Status
+from harness.core.records import Stage
 from harness.core.schemas import label_text
-from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.core.tables import OutcomeTable
 from harness.reporting.blocks import table
 from harness.reporting.changed_treatment import kinds_told, treatment_lines
 from harness.reporting.escaping import markdown_code, markdown_text
@@ -42,13 +42,13 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
         yield from treatment_lines(suite, list(runs.values()))
         return
     before = suite.baseline
-    was = _right(before)
-    natural = natural & (before.status != MISSING).all(axis=1)
+    was = before.always_right
+    natural = natural & before.whole
     rows: list[list[str]] = []
     cases: list[str] = []
     for name, run in runs.items():
-        asked = natural & (run.table.status != MISSING).all(axis=1)
-        now = _right(run.table)
+        asked = natural & run.table.whole
+        now = run.table.always_right
         lost, gained = was & ~now & asked, ~was & now & asked
         moved = run.table.cost[asked].mean(axis=1) - before.cost[asked].mean(axis=1)
         rows.append(
@@ -92,12 +92,6 @@ def _moved(amounts: NDArray[np.float64]) -> str:
     if not amounts.size:
         return "–"
     return f"{amounts.sum():,.0f} in {amounts.size} {'case' if amounts.size == 1 else 'cases'}"
-
-
-def _right(outcomes: OutcomeTable) -> NDArray[np.bool_]:
-    """The cases that are right in every repeat."""
-    right: NDArray[np.bool_] = (outcomes.status == STATUSES.index(Status.CORRECT)).all(axis=1)
-    return right
 
 
 def _cases(suite: SuiteReport, name: str, side: str, keep: NDArray[np.bool_], *, most: int) -> Iterator[str]:

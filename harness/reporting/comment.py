@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.metrics import members, rates
-from harness.core.records import Stage, Status
-from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.core.records import Stage
+from harness.core.tables import OutcomeTable
 from harness.reporting.blocks import many, share, table
 from harness.reporting.changed_treatment import kinds_told
 from harness.reporting.deciding import decision, unmet_lines
@@ -68,7 +68,7 @@ def changed_numbers(suite: SuiteReport) -> Iterator[str]:
     before = suite.baseline
     if before is None:
         return
-    natural = members(suite.cases, None) & (before.status != MISSING).all(axis=1)
+    natural = members(suite.cases, None) & before.whole
     rows = [
         _changed(suite, name, run, before, natural)
         for name, run in suite.runs.items()
@@ -85,8 +85,8 @@ def changed_numbers(suite: SuiteReport) -> Iterator[str]:
 def _changed(
     suite: SuiteReport, name: str, run: RunReport, before: OutcomeTable, natural: NDArray[np.bool_]
 ) -> list[str]:
-    keep = natural & (run.table.status != MISSING).all(axis=1)
-    was, now = _right(before)[keep], _right(run.table)[keep]
+    keep = natural & run.table.whole
+    was, now = before.always_right[keep], run.table.always_right[keep]
     then, today = rates(before, suite.task, keep), rates(run.table, suite.task, keep)
     return [
         f"`{name}`",
@@ -96,12 +96,6 @@ def _changed(
         f"{share(then.correct, then.answered)} → {share(today.correct, today.answered)}",
         f"{then.cost_per_1000:,.0f} → {today.cost_per_1000:,.0f}" if keep.any() else "–",
     ]
-
-
-def _right(outcomes: OutcomeTable) -> NDArray[np.bool_]:
-    """The cases that are right in every repeat."""
-    right: NDArray[np.bool_] = (outcomes.status == STATUSES.index(Status.CORRECT)).all(axis=1)
-    return right
 
 
 def _folded(section: Section) -> str:

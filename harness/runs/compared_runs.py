@@ -5,18 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from harness.core import gate
-from harness.core.comparisons import right
-from harness.core.costs import field_cost
+from harness.core.costs import cost_of
 from harness.core.errors import ClaimError, LedgerError
 from harness.core.gate import Claim, Verdict, VerdictStatus
 from harness.core.metrics import members, outcomes_of
 from harness.core.policy import Effect, effect
-from harness.core.records import BASELINE, Case, FieldCost, Measure, Slice, Stage, Task
+from harness.core.records import BASELINE, Case, Measure, Slice, Stage, Task
 from harness.core.scoring import SCORING_VERSION
 from harness.core.wording import points, wrapped
 from harness.fixtures_io.suites import Project
@@ -212,15 +212,9 @@ def _suite(
         accepted=AcceptedRun(
             strategy=before.strategy.name, reason="run A", date="", revision="", treatment=before.treatment
         ),
-        cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
+        cost_of=partial(cost_of, task),
         notes=_notes(a, b, len(cases)),
     )
-
-
-def _cost_of(task: Task, name: str, expected: object, given: object) -> float:
-    if right(task, name, expected, given):
-        return 0.0
-    return field_cost(task.costs.fields.get(name, FieldCost()), expected, given)  # type: ignore[arg-type]
 
 
 def _notes(a: StoredSuite, b: StoredSuite, common: int) -> list[str]:

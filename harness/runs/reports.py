@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.core.comparisons import right
-from harness.core.costs import field_cost
+from harness.core.costs import cost_of
 from harness.core.digests import digest
 from harness.core.errors import FixtureError
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
-from harness.core.records import Adapter, FieldCost, Task, Usage
+from harness.core.records import Adapter, Usage
 from harness.core.schemas import AnswerSchema, label_text
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
@@ -132,7 +132,7 @@ def _suite(finished: Finished, project: Project) -> SuiteReport:
         incomplete=finished.incomplete,
         baseline=session.baseline,
         accepted=finished.accepted,
-        cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
+        cost_of=partial(cost_of, task),
         attribution=suite.fixture.attribution,
         notes=finished.notes,
         use=finished.use,
@@ -174,12 +174,6 @@ def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
         )
         for claim, verdict, done in settled
     ]
-
-
-def _cost_of(task: Task, name: str, expected: object, given: object) -> float:
-    if right(task, name, expected, given):
-        return 0.0
-    return field_cost(task.costs.fields.get(name, FieldCost()), expected, given)  # type: ignore[arg-type]
 
 
 def _usd_per_1000(adapter: Adapter, table: OutcomeTable) -> float | None:

@@ -13,7 +13,6 @@ from harness.core.claims import no_worse
 from harness.core.metrics import members, outcomes_of
 from harness.core.paired_evidence import weigh_no_worse
 from harness.core.records import BASELINE, Measure, Slice, Stage
-from harness.core.tables import MISSING, OutcomeTable
 from harness.core.verdicts import known
 from harness.reporting.blocks import many
 from harness.reporting.charts.chart import Chart, clipped
@@ -58,7 +57,7 @@ def _changes(suite: SuiteReport, run: str, parts: Sequence[tuple[Slice, NDArray[
     if before is None:
         return []
     now = suite.runs[run].table
-    both = _there(before) & _there(now)
+    both = before.whole & now.whole
     found = []
     for part, inside in parts:
         keep = inside & both
@@ -84,11 +83,6 @@ def _changes(suite: SuiteReport, run: str, parts: Sequence[tuple[Slice, NDArray[
             )
         )
     return sorted(found, key=lambda s: (not s.critical, -abs(s.change), s.change, s.name))
-
-
-def _there(table: OutcomeTable) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (table.status != MISSING).all(axis=1)
-    return found
 
 
 def charts_of_changes(suite: SuiteReport) -> Iterator[Chart]:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.prompting import inputs_text
-from harness.core.records import Stage, Status
-from harness.core.tables import MISSING, STATUSES, OutcomeTable
+from harness.core.records import Stage
+from harness.core.tables import MISSING
 from harness.reporting.model import SuiteReport
 
 MOST = 20_000
@@ -35,12 +35,6 @@ class Chosen:
     told: str = ""
 
 
-def right(table: OutcomeTable) -> Flags:
-    """The cases that are right in every repeat."""
-    found: Flags = (table.status == STATUSES.index(Status.CORRECT)).all(axis=1)
-    return found
-
-
 def flips(suite: SuiteReport, run: str) -> tuple[Flags, Flags] | None:
     """(broken, fixed): cases right before and not now, and the other way; None without a baseline or for references.
 
@@ -49,8 +43,9 @@ def flips(suite: SuiteReport, run: str) -> tuple[Flags, Flags] | None:
     before, now = suite.baseline, suite.runs[run]
     if before is None or now.strategy.stage is Stage.REFERENCE:
         return None
-    asked = (before.status != MISSING).all(axis=1) & (now.table.status != MISSING).all(axis=1)
-    return right(before) & ~right(now.table) & asked, ~right(before) & right(now.table) & asked
+    asked = before.whole & now.table.whole
+    was, is_now = before.always_right, now.table.always_right
+    return was & ~is_now & asked, ~was & is_now & asked
 
 
 def chosen(suite: SuiteReport, *, most: int = MOST, most_text: int = MOST_TEXT) -> Chosen:
@@ -101,9 +96,9 @@ def _groups(suite: SuiteReport) -> Mapping[str, Rows]:
         cost = np.maximum(cost, np.nan_to_num(run.table.cost).max(axis=1))
         asked = (run.table.status != MISSING).any(axis=1) if run.early is not None else True
         if run.strategy.stage is Stage.REFERENCE:
-            wrong_reference |= ~right(run.table) & asked
+            wrong_reference |= ~run.table.always_right & asked
         else:
-            wrong |= ~right(run.table) & asked
+            wrong |= ~run.table.always_right & asked
         for side in flips(suite, name) or ():
             flipped |= side
     dearest = np.lexsort((np.arange(size), -cost))
