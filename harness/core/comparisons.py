@@ -57,8 +57,8 @@ def f1(expected: list[Any], given: list[Any]) -> float:
 def normalized(text: str) -> str:
     """The letters, their marks and the digits of a text, in one case and width.
 
-    Folded and decomposed twice, as Unicode defines caseless compatibility matching (D146, chapter 3.13). Marks that only
-    stand side by side without what was between them are put in order.
+    Folded and decomposed twice, as Unicode defines caseless compatibility matching (D146, chapter 3.13). Marks that
+    come to stand side by side are put in order.
     """
     folded = text
     for _ in range(2):
