@@ -85,6 +85,8 @@ def changed_numbers(suite: SuiteReport) -> Iterator[str]:
 def _changed(
     suite: SuiteReport, name: str, run: RunReport, before: OutcomeTable, natural: NDArray[np.bool_]
 ) -> list[str]:
+    if run.table.shape[1] != before.shape[1]:
+        return [f"`{name}`", kinds_told(suite, run), *["–"] * 4]
     keep = natural & run.table.whole
     was, now = before.always_right[keep], run.table.always_right[keep]
     then, today = rates(before, suite.task, keep), rates(run.table, suite.task, keep)

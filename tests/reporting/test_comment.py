@@ -4,11 +4,23 @@ import re
 
 import pytest
 from markdown_it import MarkdownIt
-from support.small_report import CASES, at_least, no_worse, report, right, suite_report, table, wrong_below
+from support.small_report import (
+    CASES,
+    at_least,
+    no_worse,
+    repeated,
+    report,
+    right,
+    suite_report,
+    table,
+    wrong_below,
+)
 
 from harness.core.records import Response
 from harness.reporting import comment
 from harness.reporting.comment import LIMIT, MARKER, comment_markdown
+from harness.reporting.html.sampling import flips
+from harness.reporting.markdown import report_markdown
 
 READER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
@@ -86,3 +98,14 @@ def test_many_blockers_are_counted():
     text = comment_markdown(report(suite_report({"poor": table(wrong_below(30))}, [at_least("poor", 0.9)] * 25)))
     assert in_the_open(text).count("- **FAIL**") == 10
     assert "- 15 more claims that block, in `verdicts.json`: `poor` 15" in text
+
+
+def test_a_run_with_other_repeats_than_the_baseline_is_not_compared_with_it():
+    """One of three answers is wrong: no loss against a baseline that was asked once."""
+    suite = suite_report({"one": repeated([right, right, wrong_below(20)])}, baseline=table(right))
+    text, page = comment_markdown(report(suite)), report_markdown(report(suite))
+    assert re.search(r"\| `one` +\| not known +\| – +\| – +\| – +\| – +\|", in_the_open(text))
+    assert re.search(r"\| `one` +\| not known +\| – +\| – +\| – +\| – +\|", page)
+    assert "asked another number of times per case than the baseline" in page
+    assert "lost by" not in page
+    assert flips(suite, "one") is None

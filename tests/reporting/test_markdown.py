@@ -265,7 +265,7 @@ def test_at_most_eight_changed_cases_a_side_are_shown_and_the_rest_counted():
 
 
 def test_of_several_repeats_the_one_that_went_wrong_is_shown():
-    text = page({"mine": repeated([right, wrong_below(1), right])}, baseline=table(right))
+    text = page({"mine": repeated([right, wrong_below(1), right])}, baseline=repeated([right] * 3))
     assert "- lost by `mine`: `c00`, cost 4: `kind` is `green_tea`, before `green_tea`, now `red_wine`" in text
     assert "- `c00`, cost 4: `kind` is `green_tea`, answered `red_wine`" in text
 

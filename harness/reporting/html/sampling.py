@@ -36,12 +36,13 @@ class Chosen:
 
 
 def flips(suite: SuiteReport, run: str) -> tuple[Flags, Flags] | None:
-    """(broken, fixed): cases right before and not now, and the other way; None without a baseline or for references.
+    """(broken, fixed): cases right before and not now, and the other way.
 
+    None without a baseline, for references, and for runs whose cases were asked another number of times.
     Cases that either side was not asked are neither.
     """
     before, now = suite.baseline, suite.runs[run]
-    if before is None or now.strategy.stage is Stage.REFERENCE:
+    if before is None or now.strategy.stage is Stage.REFERENCE or now.table.shape[1] != before.shape[1]:
         return None
     asked = before.whole & now.table.whole
     was, is_now = before.always_right, now.table.always_right
