@@ -92,6 +92,13 @@ def economics_section(suite: SuiteReport) -> Iterator[str]:
     )
     yield ""
     yield from _per_1000(accounts)
+    early = [f"`{name}`" for name, run in suite.runs.items() if run.early and run.early.asked < run.early.cases]
+    if early:
+        yield (
+            f"Stopped early: {', '.join(early)}. Intervals of money, and what is recommended by them, hold for a number "
+            "of cases that does not depend on the answers: here they are too narrow."
+        )
+        yield ""
     yield from _benefits(accounts)
     yield from _break_evens(accounts)
     yield from _sensitivity(accounts, standings_of(suite))

@@ -14,6 +14,7 @@ from harness.core.records import Case, Decoding, Failure, Response, Stage
 from harness.fixtures_io.tasks import load_fixture
 from harness.reporting.files import verdicts_json
 from harness.reporting.markdown import report_markdown
+from harness.reporting.model import EarlyStopped
 from harness.reporting.recommendation import economics_numbers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "economics.md").read_text(encoding="utf-8")
@@ -248,3 +249,11 @@ def test_a_volume_that_is_never_reached_is_null():
 def test_failures_cost_as_errors_do():
     suite = suite_report({"down": table(lambda case: Failure(kind="timeout", message="late"))}, economics=SIMPLE)
     assert economics_numbers(suite)["strategies"]["down"]["per_1000"]["errors"] == 10_000
+
+
+@pytest.mark.parametrize(("asked", "told"), [(10, True), (40, False)])
+def test_a_run_that_stopped_early_is_named_beside_its_money(asked, told):
+    suite = suite_report({"one": table(right), "two": table(wrong_below(9))}, economics=SIMPLE)
+    stopped = replace(suite.runs["two"], early=EarlyStopped(cases=40, asked=asked, saved=40 - asked))
+    text = report_markdown(report(replace(suite, runs={**suite.runs, "two": stopped})))
+    assert ("Stopped early: `two`. Intervals of money, and what is recommended by them, hold" in text) is told
