@@ -23,8 +23,8 @@ PROBED_WINDOW = 1024
 class PlainRow:
     """The same as `PackedRows`, for one row, with the model's own cache and attention.
 
-    The prefix is computed once, and a row begins with a copy of what the model remembers of it: a cache that forgets, or
-    is a state, can't be shortened to where the row began.
+    The prefix is computed once, and a row begins with a copy of what the model remembers of it: a cache that forgets,
+    or is a state, can't be shortened to where the row began.
     """
 
     most = 1
@@ -89,8 +89,7 @@ def packing_agrees(model: Any) -> bool:
     size = model.get_input_embeddings().num_embeddings
     longest = max((window for window in windows if window and window <= PROBED_WINDOW), default=0)
     prefix, *rows = (
-        [(7 * i * i + start) % size for i in range(start, start + n)]
-        for start, n in ((3, longest + 9), (5, 4), (8, 2))
+        [(7 * i * i + start) % size for i in range(start, start + n)] for start, n in ((3, longest + 9), (5, 4), (8, 2))
     )
     with torch.inference_mode():
         whole = torch.cat([PlainRow(model, prefix).feed([[*row, row[0]]]) for row in rows])

@@ -4,15 +4,18 @@ import json
 import re
 
 import pytest
+from support.local_model import local
+from support.tiny_gemma import tiny_gemma
 from support.tiny_llama import tiny_llama
 
 from harness.core.errors import TrainingError
 from harness.core.folding import fingerprint
 from harness.core.prompting import make_prompt
-from harness.core.records import Case
+from harness.core.records import Case, Request, Settings
 from harness.core.schemas import AnswerSchema
 from harness.drivers.causal_model import CausalModel, files_digest
 from harness.drivers.chat_tokens import ChatTokens
+from harness.drivers.local_proofs import BATCHES, LORA, MERGED, TEMPLATE
 from harness.training import causal_lora
 from harness.training.causal_data import IGNORED, answer_losses, collate, make_examples
 from harness.training.causal_lora import CausalHyperparameters, train_causal
@@ -79,6 +82,25 @@ def answers(base, lora):
 def test_the_trained_weights_load_and_change_the_answers(base, trained):
     assert answers(base, trained[0]) == [json.dumps(expected) for _, expected in NEW]
     assert answers(base, None) != answers(base, trained[0])
+
+
+def test_a_model_with_windows_tied_embeddings_and_no_chat_template_is_trained_and_answers(tmp_path):
+    gemma = tiny_gemma(tmp_path / "gemma")
+    card = train(gemma, tmp_path / "lora")
+    assert card["template"].startswith("plain")
+    requests = [
+        Request(prompt=PROMPT, case_id=str(i), repeat=0, inputs=inputs, settings=Settings(max_tokens=40))
+        for i, (inputs, _) in enumerate(NEW)
+    ]
+    driver = local(gemma, file=tmp_path / "adapter.yaml", lora="lora")
+    assert [reply.text for reply in driver.answer(requests)] == [json.dumps(expected) for _, expected in NEW]
+    assert driver.engine.packs
+    assert {proof.name: proof.status for proof in driver.proofs(requests)} == {
+        LORA: "proved",
+        MERGED: "proved",
+        TEMPLATE: "proved",
+        BATCHES: "proved",
+    }
 
 
 def test_training_learns_and_the_best_epoch_is_kept(trained):
