@@ -164,12 +164,10 @@ def page(folder: Path, options: argparse.Namespace, told: Mapping[str, Any]) -> 
     tuned, untrained = runs["fine_tuned"], runs["untrained"]
     changed = [tuned[case]["answer"] != untrained[case]["answer"] for case in cases]
     reached = (sum(by_run["fine_tuned"]) - sum(majority)) / len(cases) >= GAIN
-    used = {name: sum(rows[case]["status"] == "invalid" for case in cases) for name, rows in runs.items()}
+    unusable = {name: sum(rows[case]["answer"] is None for case in cases) for name, rows in runs.items()}
     suite = json.loads((folder / "reports/latest/verdicts.json").read_text(encoding="utf-8"))["suites"][0]
-    rows = [("majority answer", percent(majority), "", "")]
-    for name, hits in by_run.items():
-        seconds = sum(runs[name][case]["latency_s"] for case in cases)
-        rows.append((name, percent(hits), f"{used[name]}", f"{len(cases) / seconds:.1f}"))
+    rows = [("majority answer", percent(majority), "")]
+    rows += [(name, percent(hits), f"{unusable[name]}") for name, hits in by_run.items()]
     proofs = "; ".join(f"{name}: {status}" for name, status in suite["runs"]["fine_tuned"]["proofs"].items())
     curve = [
         (e["number"], f"{e['training_loss']:.3f}", f"{e['validation_loss']:.3f}", f"{e['exact']:.3f}")
@@ -205,7 +203,7 @@ def page(folder: Path, options: argparse.Namespace, told: Mapping[str, Any]) -> 
                 "",
                 "All strategies on the same holdout cases, 95% intervals:",
                 "",
-                tabulate(rows, headers=["strategy", "accuracy", "invalid", "cases per second"], tablefmt="github"),
+                tabulate(rows, headers=["strategy", "accuracy", "no usable answer"], tablefmt="github"),
                 "",
                 f"`untrained` is the prompt, schema and model of `fine_tuned` without its LoRA weights; `prompt` and "
                 f"`constrained` define every label. The majority answer is `{label}`, the most frequent of the pool.",

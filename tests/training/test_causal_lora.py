@@ -28,7 +28,7 @@ POOL = [
     for i in range(24)
     for kind, thing in (("zeta", "invoice"), ("omega", "password"))
 ]
-TINY = {"rank": 8, "alpha": 16, "learning_rate": 0.01, "epochs": 10, "batch_size": 8, "validation": 0.15, "seed": 3}
+TINY = {"rank": 8, "alpha": 16, "learning_rate": 0.01, "epochs": 10, "batch_size": 8, "validation": 0.15, "seed": 6}
 NEW = [({"text": "the invoice number 91"}, {"kind": "zeta"}), ({"text": "the password number 77"}, {"kind": "omega"})]
 
 
