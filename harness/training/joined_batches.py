@@ -15,7 +15,7 @@ from harness.drivers.packed_rows import attention_windows
 from harness.drivers.plain_row import NEAR
 from harness.training.causal_data import IGNORED, Example, answer_losses, collate
 
-SAVED = 0.5
+SAVED = 1 / 3
 """Batches are joined where that takes away this part of their tokens. In one row each token is compared with all
 others, which costs more than it saves where little is shared."""
 

@@ -39,8 +39,8 @@ def byte_fallback_tokenizer(vocab: int = 800) -> PreTrainedTokenizerFast:
     )
 
 
-def tiny_gemma(folder: Path, *, seed: int = 0) -> Path:
-    """Save the model in `folder`; equal seeds give equal weights."""
+def tiny_gemma(folder: Path, *, window: int = WINDOW, seed: int = 0) -> Path:
+    """Save the model in `folder`; equal arguments give equal weights."""
     import torch
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
@@ -53,7 +53,7 @@ def tiny_gemma(folder: Path, *, seed: int = 0) -> Path:
         num_attention_heads=4,
         num_key_value_heads=1,
         head_dim=16,
-        sliding_window=WINDOW,
+        sliding_window=window,
         layer_types=["sliding_attention", "full_attention", "sliding_attention"],
         max_position_embeddings=4096,
         query_pre_attn_scalar=16,

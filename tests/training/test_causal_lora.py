@@ -223,6 +223,16 @@ def test_rare_labels_weigh_more_where_that_is_declared(base, tmp_path):
     assert plain["curve"][0]["training_loss"] != balanced["curve"][0]["training_loss"]
 
 
+def test_the_validation_loss_is_a_mean_over_cases_whatever_their_batches(base, tmp_path):
+    """8 cases in batches of 5 and 3."""
+    card = train(base, tmp_path / "lora", epochs=1, batch_size=5)
+    _, held = split_pool(POOL, TINY["validation"], TINY["seed"])
+    model = CausalModel(base, lora=tmp_path / "lora", device="cpu", dtype="float32")
+    examples = make_examples(ChatTokens(model.tokenizer), PROMPT, held, {c.id: 1.0 for c in held}, context=None)
+    losses, _ = answer_losses(model.torch, model.model, collate(model.torch, examples, pad=0))
+    assert card["curve"][0]["validation_loss"] == pytest.approx(float(losses.mean()), abs=1e-4)
+
+
 # ------------------------------------------------------------------------------------------------- again, and further
 
 
