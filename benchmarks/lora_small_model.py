@@ -2,9 +2,15 @@
 
     python benchmarks/lora_small_model.py FOLDER
 
-FOLDER holds a causal model as transformers saves it, with real weights. The task is the category of the repository's
-support tickets. Everything runs through the product: `harness freeze`, `harness train`, `pytest suites/`. Writes
-benchmarks/results/lora_small_model.md. `--project DIR` keeps the small project, and goes on with what is done there.
+FOLDER holds a causal model as transformers saves it, with real weights. Of a GGUF file it is made by
+
+    kept = GgufConfig(dequantize=True)
+    AutoModelForCausalLM.from_pretrained(PLACE, gguf_file=FILE, quantization_config=kept).save_pretrained(FOLDER)
+    AutoTokenizer.from_pretrained(PLACE, gguf_file=FILE).save_pretrained(FOLDER)
+
+The task is the category of the repository's support tickets. Everything runs through the product: `harness freeze`,
+`harness train`, `pytest suites/`. Writes benchmarks/results/lora_small_model.md. `--project DIR` keeps the small project,
+and goes on with what is done there.
 """
 
 from __future__ import annotations
@@ -193,7 +199,7 @@ def page(folder: Path, options: argparse.Namespace, told: Mapping[str, Any]) -> 
                 "# LoRA on a small pretrained model",
                 "",
                 f"`python benchmarks/lora_small_model.py {options.model.name} {flags(options)}`, Python "
-                f"{platform.python_version()}: {told['model']}. The category of support tickets, one of "
+                f"{platform.python_version()}: {options.about or 'a model'} ({told['model']}). The category of support tickets, one of "
                 f"{len({row['expected'][FIELD] for row in pool})}; {len(pool)} pool cases "
                 f"({card['cases']['training']} to train on, {card['cases']['validation']} to validate), "
                 f"{len(cases)} holdout cases of {len(rows_of(TICKETS / 'holdout.jsonl'))}. The goal is "
@@ -272,6 +278,7 @@ def run(folder: Path, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a folder with a pretrained causal model")
+    parser.add_argument("--about", default="", help="what the model is, for the page")
     parser.add_argument("--pool", type=int, default=1000)
     parser.add_argument("--cases", type=int, default=200, help="of the holdout, at most all 517")
     parser.add_argument("--epochs", type=int, default=2)
