@@ -9,8 +9,8 @@ FOLDER holds a causal model as transformers saves it, with real weights. Of a GG
     AutoTokenizer.from_pretrained(PLACE, gguf_file=FILE).save_pretrained(FOLDER)
 
 The task is the category of the repository's support tickets. Everything runs through the product: `harness freeze`,
-`harness train`, `pytest suites/`. Writes benchmarks/results/lora_small_model.md. `--project DIR` keeps the small project,
-and goes on with what is done there.
+`harness train`, `pytest suites/`. Writes benchmarks/results/lora_small_model.md. `--project DIR` keeps the small
+project, and goes on with what is done there.
 """
 
 from __future__ import annotations
@@ -193,40 +193,32 @@ def page(folder: Path, options: argparse.Namespace, told: Mapping[str, Any]) -> 
         ("training", "", f"{card['duration_s']} s on {card['hardware']}, {card['precision']}"),
         ("peak memory of training", "", f"{told['memory_mib']:,.0f} MiB"),
     ]
-    return (
-        "\n".join(
-            [
-                "# LoRA on a small pretrained model",
-                "",
-                f"`python benchmarks/lora_small_model.py {options.model.name} {flags(options)}`, Python "
-                f"{platform.python_version()}: {options.about or 'a model'} ({told['model']}). The category of support tickets, one of "
-                f"{len({row['expected'][FIELD] for row in pool})}; {len(pool)} pool cases "
-                f"({card['cases']['training']} to train on, {card['cases']['validation']} to validate), "
-                f"{len(cases)} holdout cases of {len(rows_of(TICKETS / 'holdout.jsonl'))}. The goal is "
-                f"{'reached' if reached else 'not reached'}.",
-                "",
-                tabulate(summary, headers=["what", "goal", "measured"], tablefmt="github"),
-                "",
-                "All strategies on the same holdout cases, 95% intervals:",
-                "",
-                tabulate(rows, headers=["strategy", "accuracy", "no usable answer"], tablefmt="github"),
-                "",
-                f"`untrained` is the prompt, schema and model of `fine_tuned` without its LoRA weights; `prompt` and "
-                f"`constrained` define every label. The majority answer is `{label}`, the most frequent of the pool.",
-                "",
-                f"Rank {parameters['rank']}, learning rate {parameters['learning_rate']:g}, batches of "
-                f"{parameters['batch_size']}; epoch {card['kept_epoch']} was kept. The settings were not "
-                "tried out on the holdout.",
-                "",
-                tabulate(
-                    curve, headers=["epoch", "training loss", "validation loss", "validation exact"], tablefmt="github"
-                ),
-                "",
-                f"Proofs of treatment of `fine_tuned`: {proofs}.",
-            ]
-        )
-        + "\n"
-    )
+    told_of = [
+        "# LoRA on a small pretrained model",
+        "",
+        f"`python benchmarks/lora_small_model.py {options.model.name} {flags(options)}`, Python "
+        f"{platform.python_version()}: {options.about or 'a model'} ({told['model']}). The category of support tickets, "
+        f"one of {len({row['expected'][FIELD] for row in pool})}; {len(pool)} pool cases "
+        f"({card['cases']['training']} to train on, {card['cases']['validation']} to validate), {len(cases)} holdout "
+        f"cases of {len(rows_of(TICKETS / 'holdout.jsonl'))}. The goal is {'reached' if reached else 'not reached'}.",
+        "",
+        tabulate(summary, headers=["what", "goal", "measured"], tablefmt="github"),
+        "",
+        "All strategies on the same holdout cases, 95% intervals:",
+        "",
+        tabulate(rows, headers=["strategy", "accuracy", "no usable answer"], tablefmt="github"),
+        "",
+        "`untrained` is the prompt, schema and model of `fine_tuned` without its LoRA weights; `prompt` and `constrained` "
+        f"define every label. The majority answer is `{label}`, the most frequent of the pool.",
+        "",
+        f"Rank {parameters['rank']}, learning rate {parameters['learning_rate']:g}, batches of "
+        f"{parameters['batch_size']}; epoch {card['kept_epoch']} was kept. No setting was tried out on the holdout.",
+        "",
+        tabulate(curve, headers=["epoch", "training loss", "validation loss", "validation exact"], tablefmt="github"),
+        "",
+        f"Proofs of treatment of `fine_tuned`: {proofs}.",
+    ]
+    return "\n".join(told_of) + "\n"
 
 
 def flags(options: argparse.Namespace) -> str:
