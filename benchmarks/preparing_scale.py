@@ -1,16 +1,19 @@
-"""How long duplicates and the split take for many texts, how much memory they need, and which planted copies they find.
+"""How long preparing takes for many texts, how much memory it needs, and which planted copies it finds.
 
     python benchmarks/preparing_scale.py                  # writes benchmarks/results/preparing_scale.md
     python benchmarks/preparing_scale.py train.csv …      # sentences out of CSV files with a column `text` instead
 
 Texts are three sentences each, drawn with a seed from the messages of this repository's fixtures, with exact copies,
-copies with a word changed, and one automatic message that differs in its number only. Every size is measured in a
-process of its own, so that its peak memory is its own.
+copies with a word changed, and one automatic message that differs in its number only. The whole commands get them as
+mails: with signatures, footers, quotes, HTML, broken letters and personal data. Everything is measured in a process of
+its own, so that its peak memory is its own, and beside what is usual for the task: pandas for reading a table and
+writing JSON lines, datasketch's MinHashLSH for finding near copies.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import random
@@ -18,23 +21,37 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+
+import pandas
+from datasketch import MinHash, MinHashLSH
+from stdnum import iban, luhn
 
 from harness.core.copies import NEAR as COPY
 from harness.core.copies import shingles
+from harness.core.folding import folded
 from harness.preparing.duplicates import Alike, find_pairs, settle_copies
 from harness.preparing.groups import Groups
 from harness.preparing.rows import Row
 from harness.preparing.splitting import split
+from harness.runs.embedding import Embedder
 
 SIZES = (50_000, 100_000, 200_000)
 SEED = 11
 EXACT, NEAR, AUTOMATIC = 0.05, 0.10, 0.02
 LABELS = 40
+EMBEDDED = 500
 ROOT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "preparing_scale.md"
 SECONDS_ALLOWED, MEMORY_ALLOWED = 300.0, 4.0
+FOOTER = "This e-mail is confidential and meant only for those to whom it is addressed."
+QUOTE = "On 3 May 2025 at 10:12, Support wrote:\n> We have your message and\n> will answer soon."
+STAGES = {"raw.jsonl": "reading", "spaces": "cleaning", "masking": "masking", "duplicates": "copies"}
+"""What of `harness prepare` has ended when a line that begins (or ends, before its colon) with a word is printed."""
 
 
 def sentences(files: list[str]) -> list[str]:
@@ -42,7 +59,7 @@ def sentences(files: list[str]) -> list[str]:
     for name in files:
         with Path(name).open(encoding="utf-8", newline="") as file:
             texts += [row["text"] for row in csv.DictReader(file)]
-    for path in [] if files else sorted((ROOT / "fixtures").glob("*/*.jsonl")):
+    for path in [] if files else sorted((ROOT / "fixtures").glob("*/[hp]o*.jsonl")):  # holdout and pool
         for line in path.read_text(encoding="utf-8").splitlines():
             texts += json.loads(line)["inputs"].values()
     parts = {part.strip() for text in texts for part in re.split(r"(?<=[.!?])\s+", text)}
@@ -109,15 +126,159 @@ def measure(size: int, files: list[str]) -> str:
     )
 
 
+def as_mail(text: str, order: random.Random) -> str:
+    """A text as it may arrive. Each addition stands in a share of the mails that is drawn on its own."""
+    draw = order.random()
+    if draw < 0.1:
+        text += f" Please call me on 0{order.choice((151, 160, 170, 176))} {order.randrange(10**6, 10**7)} after five."
+    elif draw < 0.15:
+        account = f"37040044{order.randrange(10**10):010}"
+        text += f" My account is DE{iban.calc_check_digits('DE00' + account)}{account}."
+    elif draw < 0.18:
+        number = f"4{order.randrange(10**14):014}"
+        text += f" The card is {number}{luhn.calc_check_digit(number)}."
+    elif draw < 0.2:
+        text = f"{text} Grüße, für Rückfragen gern".encode().decode("cp1252", "replace")
+    if order.random() < 0.1:
+        text = "<div><p>" + text.replace(". ", ".</p><p>") + "</p></div>"
+    if order.random() < 0.3:
+        name = f"{order.choice(('anna', 'ben', 'carla', 'dmitri'))}{order.randrange(10**5)}"
+        text += f"\n\nKind regards\n{name}\n{name}@example.com\n+49 30 {order.randrange(10**6, 10**7)}"
+    if order.random() < 0.2:
+        text += f"\n{FOOTER}"
+    if order.random() < 0.1:
+        text += f"\n\n{QUOTE}"
+    return text
+
+
+def write_table(path: Path, size: int, files: list[str]) -> None:
+    order = random.Random(SEED)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "label"])
+        for row in make_rows(size, sentences(files))[0]:
+            table.writerow([as_mail(row.inputs["text"], order), row.expected["label"]])
+
+
+def read_with_pandas(path: Path) -> None:
+    table = pandas.read_csv(path)
+    table.to_json(path.with_suffix(".pandas.jsonl"), orient="records", lines=True, force_ascii=False)
+
+
+def find_with_datasketch(path: Path) -> None:
+    """Near copies as datasketch's documentation finds them: a MinHash of each text, asked for and put into an index."""
+    with path.open(encoding="utf-8", newline="") as file:
+        texts = [folded(row["text"]) for row in csv.DictReader(file)]
+    parts = ([text[i : i + 5].encode() for i in range(max(1, len(text) - 4))] for text in texts)
+    index = MinHashLSH(threshold=COPY, num_perm=128)
+    for number, minhash in enumerate(MinHash.generator(parts, num_perm=128)):
+        index.query(minhash)
+        index.insert(number, minhash)
+
+
+def embedding_rate(path: Path) -> float:
+    """Mails that the embedded model embeds in a second of processor time, by the first few."""
+    with path.open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in itertools.islice(csv.DictReader(file), EMBEDDED + 8)]
+    embedder = Embedder()
+    embedder(texts[:8])
+    start = time.process_time()
+    embedder(texts[8:])
+    return EMBEDDED / (time.process_time() - start)
+
+
+def measured(command: Sequence[str]) -> tuple[float, float, float, dict[str, float]]:
+    """Seconds, seconds of processor time, peak memory in GiB, and the seconds of each stage that was told of."""
+    start = last = time.perf_counter()
+    stages: dict[str, float] = {}
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            head = line.partition(":")[0]
+            stage = next((told for word, told in STAGES.items() if head.endswith(word)), None)
+            if stage:
+                now = time.perf_counter()
+                stages[stage], last = now - last, now
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    end = time.perf_counter()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    stages["labels, split, writing"] = end - last
+    return end - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20, stages
+
+
+def across(folder: Path) -> int:
+    """Folded texts and clusters that stand in more than one part of a prepared task."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for part in ("pool", "validation", "holdout"):
+        for line in (folder / f"{part}.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            parts[f"text {folded(row['inputs']['text'])}"].add(part)
+            parts[f"cluster {row.get('cluster', row['id'])}"].add(part)
+    return sum(len(found) > 1 for found in parts.values())
+
+
+def whole(size: int, files: list[str]) -> list[str]:
+    """The lines of the report about the whole commands."""
+    with tempfile.TemporaryDirectory() as name:
+        table, task = Path(name) / "mails.csv", Path(name) / "task"
+        subprocess.run([sys.executable, __file__, "--table", str(table), str(size), *files], check=True)
+        load = ["-m", "harness.cli", "import", "csv", str(table), "--text", "text", "--label", "label"]
+        runs = {
+            "pandas: `read_csv`, `to_json`": measured([__file__, "--pandas", str(table)]),
+            "`harness import csv`": measured([*load, "--out", str(task)]),
+            "datasketch: `MinHashLSH`": measured([__file__, "--datasketch", str(table)]),
+            "`harness prepare`": measured(["-m", "harness.cli", "prepare", str(task)]),
+        }
+        both = across(task)
+        rate = embedding_rate(table)
+    lines = []
+    reference = 1.0
+    for what, (seconds, busy, peak, _) in runs.items():
+        ours = what.startswith("`harness")
+        reference = reference if ours else busy
+        met = "yes" if peak <= MEMORY_ALLOWED and seconds <= SECONDS_ALLOWED else "NO"
+        ratio, met = (f"{busy / reference:.2f} x", met) if ours else ("1 x", "")
+        lines.append(f"| {what} | {seconds:.0f} s | {busy:.0f} s | {ratio} | {peak:.2f} GiB | {met} |")
+    stages = runs["`harness prepare`"][3]
+    return [
+        f"## The whole commands, {size:,} mails",
+        "",
+        "Each command is below its reference; the ratio is of processor time. More than 50,000 rows are not compared "
+        "by meaning unless `--semantic` is given.",
+        "",
+        "| command | time | processor time | ratio | peak memory | met? |",
+        "|---|---:|---:|---:|---:|---|",
+        *lines,
+        "",
+        "Of `harness prepare`: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in stages.items()) + ".",
+        f"With `--semantic` the embedded model, which embeds {rate:.0f} of these mails in a second of processor time "
+        f"({EMBEDDED} were measured), would take {size / rate / 60:.0f} minutes of it.",
+        f"Texts and clusters in more than one of pool, validation and holdout: {both}.",
+        "",
+    ]
+
+
 def _peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> None:
-    if len(sys.argv) > 1 and sys.argv[1] == "--size":
-        print(measure(int(sys.argv[2]), sys.argv[3:]))
-        return
-    files = sys.argv[1:]
+    match sys.argv[1:]:
+        case ["--size", size, *files]:
+            print(measure(int(size), files))
+        case ["--table", path, size, *files]:
+            write_table(Path(path), int(size), files)
+        case ["--pandas", path]:
+            read_with_pandas(Path(path))
+        case ["--datasketch", path]:
+            find_with_datasketch(Path(path))
+        case files:
+            write_report(files)
+
+
+def write_report(files: list[str]) -> None:
     load = os.getloadavg()[1]
     rows = [
         subprocess.run(
@@ -128,12 +289,17 @@ def main() -> None:
     source = " ".join(Path(name).name for name in files)
     report = "\n".join(
         [
-            "# Duplicates and split of many texts",
+            "# Preparing many texts",
             "",
-            f"`{' '.join(['python benchmarks/preparing_scale.py', source]).strip()}`: exact and near copies, clusters, "
-            f"and a split stratified by {LABELS} labels. Allowed: {SECONDS_ALLOWED:g} s, {MEMORY_ALLOWED:g} GiB.",
-            f"{os.cpu_count()} cores, of which one is used; load average before the run: {load:.1f}. Memory before is "
-            "that of the rows.",
+            f"`{' '.join(['python benchmarks/preparing_scale.py', source]).strip()}`. Allowed: {SECONDS_ALLOWED:g} s, "
+            f"{MEMORY_ALLOWED:g} GiB. {os.cpu_count()} cores, of which one is used; load average before the run: "
+            f"{load:.1f}.",
+            "",
+            *whole(max(SIZES), files),
+            "## Duplicates and split alone",
+            "",
+            f"Exact and near copies, clusters, and a split stratified by {LABELS} labels. Memory before is that of the "
+            "rows.",
             "",
             "| texts | pairs | clusters and split | processor time | memory before | peak memory | exact copies found "
             "| near copies found | largest cluster | copies across the split | met? |",

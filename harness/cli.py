@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.core.errors import HoldfastError
+from harness.core.policy import PROFILES
 from harness.runs import LEDGER
 
 TASKS = ("classification", "extraction")
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int | None] = options.command
     try:
         return command(options) or 0
-    except HoldfastError as error:
+    except (HoldfastError, OSError) as error:
         print(f"harness: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -78,18 +79,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("adapter", type=Path, metavar="ADAPTER.YAML", help="an adapter with `lora` and `training`")
     train.set_defaults(command=_train)
 
-    fragility = commands.add_parser(
-        "fragility", help="how far a few-shot strategy's answers move when its examples are dropped or reordered"
+    _fragility_parser(
+        commands.add_parser(
+            "fragility", help="how far a few-shot strategy's answers move when its examples are dropped or reordered"
+        )
     )
-    fragility.add_argument("strategy", metavar="SUITE/STRATEGY", help="a strategy with examples: mine/few_shot")
-    fragility.add_argument("--cases", type=int, default=100, metavar="N", help="pool cases to ask (default: 100)")
-    fragility.add_argument(
-        "--permutations", type=int, default=10, metavar="M", help="other orders of the examples (default: 10)"
+    _ceiling_parser(
+        commands.add_parser(
+            "ceiling", help="whether more examples would still make a few-shot strategy better, on pool cases"
+        )
     )
-    fragility.add_argument("--seed", type=int, default=0, help="chooses cases and orders (default: 0)")
-    fragility.add_argument("--out", type=Path, metavar="FILE.MD", help="write the whole report there")
-    fragility.set_defaults(command=_fragility)
-
     _ledger_parsers(commands.add_parser("ledger", help="look into the stored answers, move or remove them"))
 
     merge = commands.add_parser("merge", help="join the ledgers of shards, and judge what they hold together")
@@ -97,10 +96,77 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--into", type=Path, metavar="PATH", help=f"the ledger that is judged (default: {LEDGER})")
     merge.set_defaults(command=_merge)
 
+    _report_parser(
+        commands.add_parser("report", help="write a run's report again from stored predictions; asks no model")
+    )
+    _compare_parser(commands.add_parser("compare", help="hold two stored runs against each other, case by case"))
+
     schema = commands.add_parser("schema", help="print the JSON Schema of a declaration, for editors")
     schema.add_argument("name", choices=("adapter", "strategies", "task"))
     schema.set_defaults(command=_schema)
     return parser
+
+
+def _fragility_parser(fragility: argparse.ArgumentParser) -> None:
+    fragility.add_argument("strategy", metavar="SUITE/STRATEGY", help="a strategy with examples: mine/few_shot")
+    fragility.add_argument("--cases", type=int, default=100, metavar="N", help="pool cases to ask (default: 100)")
+    fragility.add_argument(
+        "--permutations", type=int, default=10, metavar="M", help="other orders of the examples (default: 10)"
+    )
+    fragility.add_argument("--seed", type=int, default=0, help="chooses cases and orders (default: 0)")
+    fragility.add_argument("--out", type=Path, metavar="FILE.MD", help="write the whole report there")
+    fragility.add_argument(
+        "--json", type=Path, metavar="FILE", help="keep the numbers there (default: where reports look for them)"
+    )
+    fragility.set_defaults(command=_fragility)
+
+
+def _ceiling_parser(ceiling: argparse.ArgumentParser) -> None:
+    ceiling.add_argument("strategy", metavar="SUITE/STRATEGY", help="a strategy with examples: mine/few_shot")
+    ceiling.add_argument("--cases", type=int, default=200, metavar="N", help="pool cases to ask (default: 200)")
+    ceiling.add_argument(
+        "--examples",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="K",
+        help="how many of its examples to show, besides all (default: 0, 4, 8, 16, …)",
+    )
+    ceiling.add_argument("--seed", type=int, default=0, help="chooses the cases (default: 0)")
+    ceiling.add_argument(
+        "--json", type=Path, metavar="FILE", help="keep the numbers there (default: where reports look for them)"
+    )
+    ceiling.set_defaults(command=_ceiling)
+
+
+def _report_parser(report: argparse.ArgumentParser) -> None:
+    report.add_argument(
+        "--from",
+        dest="sources",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="ledgers of shards, exports of them, or one recording; the project's own ledger is not used",
+    )
+    report.add_argument("--out", type=Path, metavar="DIR", help="where the report is written (default: reports/latest)")
+    report.add_argument("--profile", choices=PROFILES, help="pr: an inconclusive gate warns; release: it blocks")
+    report.set_defaults(command=_report)
+
+
+def _compare_parser(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument("run_a", type=Path, metavar="RUN_A", help="the report folder of a run: the baseline side")
+    compare.add_argument("run_b", type=Path, metavar="RUN_B", help="the report folder of another: the candidate side")
+    compare.add_argument(
+        "--pair", action="append", default=[], metavar="A=B", help="hold strategy B of RUN_B against A of RUN_A; again"
+    )
+    compare.add_argument(
+        "--margin", metavar="RATE", help="a loss of accuracy to be excluded; 1 is returned if it fails"
+    )
+    compare.add_argument(
+        "--out", type=Path, default=Path("reports/compare"), metavar="DIR", help="default: %(default)s"
+    )
+    compare.set_defaults(command=_compare)
 
 
 def _import_parser(parser: argparse.ArgumentParser, kind: str) -> None:
@@ -147,7 +213,19 @@ def _prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="a step of the cleaning",
     )
     add("--no-masking", action="store_true", help="leave personal data as it is; external adapters will be refused")
-    add("--no-semantic", action="store_true", help="no embedding model: fewer copies and fewer wrong labels are found")
+    meaning = parser.add_mutually_exclusive_group()
+    meaning.add_argument(
+        "--semantic",
+        action="store_true",
+        default=None,
+        help="compare by meaning, with the embedding model (default: for up to 50,000 rows)",
+    )
+    meaning.add_argument(
+        "--no-semantic",
+        dest="semantic",
+        action="store_false",
+        help="no embedding model: fewer copies and fewer wrong labels are found",
+    )
     add("--holdout", type=float, default=0.3, metavar="SHARE", help="share of the holdout (default: %(default)s)")
     add("--validation", type=float, default=0.1, metavar="SHARE", help="share of validation (default: %(default)s)")
     add("--accuracy", type=float, metavar="FLOOR", help="a floor that the holdout has to be able to carry")
@@ -228,6 +306,27 @@ def _merge(options: argparse.Namespace) -> int:
     return judge(ledger)
 
 
+def _report(options: argparse.Namespace) -> int:
+    from harness.runs.rebuilding import rebuild
+
+    return rebuild(options.sources, out=options.out, profile=options.profile)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from harness.runs.compared_runs import checked_margin, checked_pair, compare
+
+    lines, status = compare(
+        options.run_a,
+        options.run_b,
+        pairs=[checked_pair(text) for text in options.pair],
+        margin=None if options.margin is None else checked_margin(options.margin),
+        out=options.out,
+        root=Path.cwd(),
+    )
+    _print(lines)
+    return status
+
+
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
         print(line, flush=True)
@@ -272,7 +371,7 @@ def _prepare(options: argparse.Namespace) -> None:
     settings = Settings(
         leave_out=tuple(sorted(set(options.leave_out))),
         masking=not options.no_masking,
-        semantic=not options.no_semantic,
+        semantic=options.semantic,
         holdout=options.holdout,
         validation=options.validation,
         accuracy=options.accuracy,
@@ -315,6 +414,22 @@ def _fragility(options: argparse.Namespace) -> None:
             orders=options.permutations,
             seed=options.seed,
             out=options.out,
+            json=options.json,
+        )
+    )
+
+
+def _ceiling(options: argparse.Namespace) -> None:
+    from harness.runs.ceiling import measure_ceiling
+
+    _print(
+        measure_ceiling(
+            options.strategy,
+            root=Path.cwd(),
+            cases=options.cases,
+            seed=options.seed,
+            numbers=options.examples,
+            out=options.json,
         )
     )
 

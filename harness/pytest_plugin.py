@@ -8,11 +8,13 @@ test asks for its verdicts as it runs.
 from __future__ import annotations
 
 import fnmatch
+import inspect
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.junitxml import xml_key
 from _pytest.runner import runtestprotocol
 
 from harness.options import OPTIONS, contradiction
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from harness.core.records import Measure
     from harness.core.shards import Shard
     from harness.fixtures_io.suites import Suite
+    from harness.runs.ending import Ended
     from harness.runs.gating import Gating
     from harness.runs.run import Run
     from harness.runs.session import SuiteSession
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from harness.runs.workers import Controller, Workers
 
 GATING = pytest.StashKey["Gating"]()
-WORKER_VERDICTS = pytest.StashKey[list[str]]()
+WORKER_ENDS = pytest.StashKey[list["Ended"]]()
 WORKER_SPENDING = pytest.StashKey[list["Accounts"]]()
 WORKER_CALLS = pytest.StashKey[list[str]]()
 WORKERS = pytest.StashKey["Workers"]()
@@ -63,31 +66,14 @@ def _gating(config: pytest.Config) -> Gating:
     """The state of this process, made when the first suite is met, so that other projects pay nothing."""
     if GATING not in config.stash:
         from harness.runs.gating import Gating
-        from harness.runs.settings import Options
+        from harness.runs.settings import given_options
 
         option = config.option
         if option.gate_repeats is not None and option.gate_repeats < 1:
             raise pytest.UsageError(f"--gate-repeats is {option.gate_repeats}; expected 1 or more")
-        config.stash[GATING] = Gating(
-            Options(
-                root=config.rootpath,
-                adapter=option.gate_adapter,
-                repeats=option.gate_repeats,
-                profile=option.gate_profile,
-                report=Path(option.gate_report) if option.gate_report else None,
-                accept=option.gate_accept,
-                overrides=tuple(option.gate_override_slice),
-                record=Path(option.gate_record).absolute() if option.gate_record else None,
-                replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
-                selftest=option.gate_selftest,
-                early_stop=option.gate_early_stop,
-                fresh=option.gate_fresh,
-                dry_run=option.gate_dry_run,
-                max_cost=option.gate_max_cost,
-                shard=option.gate_shard,
-            ),
-            _controller(config),
-        )
+        worker = getattr(config, "workerinput", None)
+        typed = worker["mainargv"][1:] if worker else config.invocation_params.args
+        config.stash[GATING] = Gating(given_options(option, config.rootpath, typed), _controller(config))
     return config.stash[GATING]
 
 
@@ -316,15 +302,26 @@ class Gate:
         __tracebackhide__ = True
         from harness.runs.declared import DeclaredClaim
 
-        claim = DeclaredClaim(test=self._item.nodeid, index=self.made, kind=kind, measure=measure, **details)
+        line = _line_in(self._item)
+        claim = DeclaredClaim(test=self._item.nodeid, index=self.made, kind=kind, measure=measure, line=line, **details)
         self.made += 1
         if self._gating.declaring:
             self._gating.declare(self._session, claim)
             return
         judged = self._gating.judged(claim)
-        self._item.user_properties.append((f"claim[{claim.index}]", judged.label))
+        name = f"claim[{claim.index}]"
+        self._item.user_properties.append((name, judged.label))
+        self._item.user_properties += [(f"{name}.{part}", value) for part, value in judged.properties]
         if judged.blocks:
             pytest.fail(judged.message, pytrace=judged.settled)
+
+
+def _line_in(item: pytest.Item) -> int:
+    """The line of the test file that is being executed, counted from 1."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename != str(item.path):
+        frame = frame.f_back
+    return 1 + (item.location[1] or 0) if frame is None else frame.f_lineno
 
 
 @pytest.hookimpl(wrapper=True)
@@ -396,8 +393,10 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             gating.plan(asking=sum("run" in names and "gate" not in names for names in map(_fixtures, session.items)))
         else:
             _execute_and_settle(gating)
-        if hasattr(config, "workerinput"):
-            config.workeroutput["holdfast"] = gating.verdicts_json  # type: ignore[attr-defined]
+        if hasattr(config, "workerinput") and gating.ended is not None:
+            from harness.runs.ending import sent
+
+            config.workeroutput["holdfast"] = sent(gating.ended)  # type: ignore[attr-defined]
             config.workeroutput["holdfast_calls"] = gating.calls_told  # type: ignore[attr-defined]
     if config.option.gate_dry_run:
         _leave_out_tests(session)
@@ -429,7 +428,9 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 def pytest_testnodedown(node: Any, error: Any) -> None:
     sent = getattr(node, "workeroutput", {})
     if sent.get("holdfast"):
-        node.config.stash.setdefault(WORKER_VERDICTS, []).append(sent["holdfast"])
+        from harness.runs.ending import received
+
+        node.config.stash.setdefault(WORKER_ENDS, []).append(received(sent["holdfast"]))
         node.config.stash.setdefault(WORKER_SPENDING, []).append(sent["holdfast_spent"])
         node.config.stash.setdefault(WORKER_CALLS, []).extend(sent["holdfast_calls"])
 
@@ -439,6 +440,7 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
         items[0].config.stash[GATING].note_selection(f"{len(items)} tests were left out")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if GATING in config.stash and hasattr(config, "workerinput"):
@@ -446,16 +448,27 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     judged_here = GATING in config.stash and not hasattr(config, "workerinput")
     if judged_here and config.stash[GATING].finish(passed=exitstatus == 0):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    texts = session.config.stash.get(WORKER_VERDICTS, [])
-    if len(set(texts)) > 1:
+    if len({ended.verdicts for ended in config.stash.get(WORKER_ENDS, [])}) > 1:
         raise pytest.UsageError("xdist workers reached different verdicts: please report this, the gate must not do so")
+    junit = config.stash.get(xml_key, None)
+    if junit is not None and (ended := _ended(config)) is not None:
+        for name, value in ended.properties:
+            junit.add_global_property(name, value)
+
+
+def _ended(config: pytest.Config) -> Ended | None:
+    """What was settled here or by the workers, who all settled the same."""
+    if GATING in config.stash and (ended := config.stash[GATING].ended) is not None:
+        return ended
+    ends = config.stash.get(WORKER_ENDS, [])
+    return ends[0] if ends else None
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """A letter of their own for passed tests whose claim was not met or not settled; works under xdist too."""
     if report.when != "call" or not report.passed:
         return None
-    labels = {str(value) for name, value in report.user_properties if name.startswith("claim[")}
+    labels = {str(value) for name, value in report.user_properties if name.startswith("claim[") and name.endswith("]")}
     if "INCONCLUSIVE" in labels:
         return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
     if "MISSED" in labels:
@@ -467,15 +480,20 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     lines: list[str] = []
     if GATING in config.stash:
         lines = config.stash[GATING].summary()
-    elif texts := config.stash.get(WORKER_VERDICTS, []):
-        from harness.runs.reports import summary_lines
+    elif (ended := _ended(config)) is not None:
         from harness.runs.spent import joined, spent_lines
 
         accounts, calls = config.stash[WORKER_SPENDING], config.stash[WORKER_CALLS]
-        lines = [*summary_lines(texts[0]), *sorted(calls), *spent_lines(joined(accounts))]
+        lines = [*ended.summary, *sorted(calls), *spent_lines(joined(accounts)), *ended.files]
     elif WORKERS in config.stash:
         lines = config.stash[WORKERS].interrupted
     if lines:
         terminalreporter.section("holdfast")
         for line in lines:
             terminalreporter.line(line)
+    if GATING in config.stash:
+        commands = config.stash[GATING].commands
+    else:
+        commands = ended.commands if (ended := _ended(config)) is not None else ()
+    for command in commands:
+        terminalreporter.line(command)

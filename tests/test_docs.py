@@ -21,7 +21,7 @@ from harness.runs.run import Run
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 KINDS = {"driver": "adapter", "strategies": "strategies", "decision_fields": "task"}
-MADE_BY_A_RUN = ("reports/latest", ".holdfast", ".venv")
+MADE_BY_A_RUN = ("reports/latest", "reports/compare", ".holdfast", ".venv")
 CONTENT = ("suites", "adapters", "fixtures", "docs", "benchmarks", "reports", "harness", "tests")
 
 
@@ -55,7 +55,18 @@ def commands():
 
 def test_the_pages_are_found():
     names = [page.name for page in PAGES]
-    assert names == ["README.md", "decisions.md", "declarations.md", "fixed_threshold.md", "fixtures.md", "gate.md"]
+    assert names == [
+        "README.md",
+        "ceiling.md",
+        "ci.md",
+        "decisions.md",
+        "declarations.md",
+        "economics.md",
+        "fixed_threshold.md",
+        "fixtures.md",
+        "gate.md",
+        "report.md",
+    ]
     assert len(blocks("yaml")) >= 3
     assert len(blocks("python")) >= 1
     assert len(commands()) >= 8
@@ -133,7 +144,7 @@ def test_make_targets_that_are_named_exist():
 def test_the_extras_that_are_named_exist():
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = set(re.findall(r"'\.\[(\w+)\]'", PAGES[0].read_text(encoding="utf-8")))
-    assert extras == {"local", "openai"}
+    assert extras == {"charts", "local", "openai"}
     assert all(re.search(rf"^{extra} = \[", declared, re.M) for extra in extras)
 
 

@@ -25,6 +25,8 @@ MAY_IMPORT = {
     "cli": {"core", "fixtures_io", "runs"},
 }
 HEAVY = {
+    "jinja2",
+    "markdown_it",
     "dateparser",
     "torch",
     "transformers",

@@ -27,7 +27,7 @@ def case_means(values: FloatArray) -> FloatArray:
     return means
 
 
-def _per_cluster(values: FloatArray, codes: NDArray[np.intp], n_clusters: int, unit_max: float) -> FloatArray:
+def per_cluster(values: FloatArray, codes: NDArray[np.intp], n_clusters: int, unit_max: float) -> FloatArray:
     """The sums per cluster that are not 0, whatever the order of the cases: clusters, not cases, are independent."""
     if n_clusters == values.size:
         changed: FloatArray = values[values != 0]
@@ -38,7 +38,7 @@ def _per_cluster(values: FloatArray, codes: NDArray[np.intp], n_clusters: int, u
     return clipped
 
 
-def _largest_cluster(codes: NDArray[np.intp], n_clusters: int) -> int:
+def largest_cluster(codes: NDArray[np.intp], n_clusters: int) -> int:
     return 1 if n_clusters == codes.size else int(np.bincount(codes).max())
 
 
@@ -74,8 +74,8 @@ def weigh_cost(claim: Claim) -> Evidence:
     n, units = outcomes.n, outcomes.n_clusters
     means = case_means(outcomes.values)
     cost_max = _cost_max(claim)
-    unit_max = cost_max * _largest_cluster(outcomes.cluster_codes, units)
-    totals = _per_cluster(means, outcomes.cluster_codes, units, unit_max)
+    unit_max = cost_max * largest_cluster(outcomes.cluster_codes, units)
+    totals = per_cluster(means, outcomes.cluster_codes, units, unit_max)
     estimate = math.fsum(means.tolist()) / n
     lower, upper = st.fay_feuer(totals, n, unit_max, claim.alpha)
     lower, upper = min(lower, estimate), min(max(upper, estimate), cost_max)
@@ -118,10 +118,10 @@ def weigh_cost_change(claim: Claim) -> Evidence:
     n = pairs.n
     candidate, baseline = case_means(pairs.candidate.values), case_means(pairs.baseline_values)
     differences: FloatArray = candidate - baseline
-    cluster_size = _largest_cluster(pairs.cluster_codes, pairs.n_clusters)
+    cluster_size = largest_cluster(pairs.cluster_codes, pairs.n_clusters)
     cost_max = _cost_max(claim)
     unit_max = cost_max * cluster_size
-    totals = _per_cluster(differences, pairs.cluster_codes, pairs.n_clusters, unit_max)
+    totals = per_cluster(differences, pairs.cluster_codes, pairs.n_clusters, unit_max)
     estimate = math.fsum(differences.tolist()) / n
 
     def bounds(level: float) -> tuple[float, float]:

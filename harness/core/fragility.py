@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from harness.core import statistics as st
 from harness.core.consistency import Share, decision, share
 from harness.core.outcomes import FloatArray
-from harness.core.records import Outcome, Status
+from harness.core.records import Status
+from harness.core.tables import STATUSES, OutcomeTable
 
 CONFIDENCE = 0.95
 
@@ -87,57 +88,58 @@ class Fragility:
 
 def fragility(
     run: str,
-    declared: Sequence[Sequence[Outcome]],
-    drops: Sequence[tuple[Variant, Sequence[Outcome]]],
-    orders: Sequence[tuple[Variant, Sequence[Outcome]]],
+    declared: OutcomeTable,
+    drops: Sequence[tuple[Variant, OutcomeTable]],
+    orders: Sequence[tuple[Variant, OutcomeTable]],
     *,
-    fields: Sequence[str],
-    clusters: Sequence[str | None],
     examples: tuple[str, ...],
 ) -> Fragility:
-    """The numbers of one strategy; all outcomes are of the same cases in the same order.
+    """The numbers of one strategy; all tables are of the same cases.
 
-    `declared` holds those of the declared prompt, asked twice; `fields` are the task's decision fields, `clusters` name
-    what each case was made from. Raises ValueError for no cases or no drops.
+    `declared` is the declared prompt, asked twice; the others were asked once. Raises ValueError for no cases or no
+    drops.
     """
-    first, second = declared
-    if not first or not drops:
+    first, second = _Asked(declared, 0), _Asked(declared, 1)
+    if not declared.case_ids or not drops:
         raise ValueError("there must be a case and an example to drop")
     alpha = (1 - CONFIDENCE) / 2 / (1 + len(drops) + len(orders))
 
-    def moved(variant: Variant, outcomes: Sequence[Outcome]) -> Moved:
-        return _moved(variant, first, outcomes, fields=fields, clusters=clusters, alpha=alpha)
+    def group(arms: Sequence[tuple[Variant, OutcomeTable]]) -> Group:
+        asked = [(variant, _Asked(table, 0)) for variant, table in arms]
+        changed = np.zeros(len(declared.case_ids), dtype=np.bool_)
+        for _, arm in asked:
+            changed |= first.changed(arm)
+        return Group(variants=tuple(_moved(*arm, first, alpha) for arm in asked), any_moved=int(changed.sum()))
 
-    def group(arms: Sequence[tuple[Variant, Sequence[Outcome]]]) -> Group:
-        changed = np.zeros(len(first), dtype=np.bool_)
-        for _, outcomes in arms:
-            changed |= _changed(first, outcomes, fields)
-        return Group(variants=tuple(moved(*arm) for arm in arms), any_moved=int(changed.sum()))
-
-    arms = [first, second, *(outcomes for _, outcomes in (*drops, *orders))]
+    tables = [declared, *(table for _, table in (*drops, *orders))]
     return Fragility(
         run=run,
         examples=len(examples),
-        cases=len(first),
-        declared=share(_right(first).reshape(-1, 1), clusters),
-        again=moved(Variant(name="asked again", examples=examples), second),
+        cases=len(declared.case_ids),
+        declared=share(first.right.reshape(-1, 1), declared.clusters),
+        again=_moved(Variant(name="asked again", examples=examples), second, first, alpha),
         drops=group(drops),
         orders=group(orders) if orders else None,
-        failed=sum(outcome.status is Status.ERROR for outcomes in arms for outcome in outcomes),
+        failed=sum(table.count(Status.ERROR) for table in tables),
     )
 
 
-def _moved(
-    variant: Variant,
-    declared: Sequence[Outcome],
-    outcomes: Sequence[Outcome],
-    *,
-    fields: Sequence[str],
-    clusters: Sequence[str | None],
-    alpha: float,
-) -> Moved:
-    right = _right(outcomes)
-    differences = right - _right(declared)
+class _Asked:
+    """One answer to each case: which are right, and what was decided."""
+
+    def __init__(self, table: OutcomeTable, repeat: int) -> None:
+        self.clusters = table.clusters
+        self.right: FloatArray = (table.status[:, repeat] == STATUSES.index(Status.CORRECT)).astype(np.float64)
+        self._decisions = [decision(answer, tuple(table.fields)) for answer in table.answers[:, repeat]]
+
+    def changed(self, other: _Asked) -> NDArray[np.bool_]:
+        pairs = zip(self._decisions, other._decisions, strict=True)
+        return np.array([one != two for one, two in pairs], dtype=np.bool_)
+
+
+def _moved(variant: Variant, asked: _Asked, declared: _Asked, alpha: float) -> Moved:
+    differences = asked.right - declared.right
+    clusters = declared.clusters
     alone = len({name for name in clusters if name is not None}) + sum(name is None for name in clusters)
     clustered = alone < len(differences)
     bounds = st.step_scaled_tango(
@@ -149,20 +151,11 @@ def _moved(
     )
     return Moved(
         variant=variant,
-        accuracy=float(right.mean()),
+        accuracy=float(asked.right.mean()),
         losses=int((differences < 0).sum()),
         gains=int((differences > 0).sum()),
-        moved=int(_changed(declared, outcomes, fields).sum()),
+        moved=int(declared.changed(asked).sum()),
         change=bounds.estimate,
         lower=bounds.lower,
         upper=bounds.upper,
     )
-
-
-def _right(outcomes: Sequence[Outcome]) -> FloatArray:
-    return np.array([outcome.status is Status.CORRECT for outcome in outcomes], dtype=np.float64)
-
-
-def _changed(one: Sequence[Outcome], other: Sequence[Outcome], fields: Sequence[str]) -> NDArray[np.bool_]:
-    pairs = zip(one, other, strict=True)
-    return np.array([decision(a.answer, fields) != decision(b.answer, fields) for a, b in pairs], dtype=np.bool_)

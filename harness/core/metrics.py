@@ -18,6 +18,8 @@ from harness.core.schemas import label_text
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
 
 Values = NDArray[np.float64]
+CostOf = Callable[[str, object, object], float]
+"""(field, expected, answered) → what that answer costs."""
 
 
 def _is(table: OutcomeTable, status: Status) -> Values:
@@ -153,16 +155,15 @@ class Confusion:
     cost: float
 
 
-def confusions(
-    table: OutcomeTable, cases: Sequence[Case], keep: NDArray[np.bool_], cost_of: Callable[[str, object, object], float]
-) -> list[Confusion]:
-    """The pairs of labels that were confused, dearest first. `cost_of` is (field, expected, answered) → cost."""
+def confusions(table: OutcomeTable, cases: Sequence[Case], keep: NDArray[np.bool_], cost_of: CostOf) -> list[Confusion]:
+    """The pairs of labels that were confused, dearest first; an answer that went to a person confuses nobody."""
     counts: Counter[tuple[str, str, str]] = Counter()
     costs: dict[tuple[str, str, str], float] = {}
+    review = STATUSES.index(Status.REVIEW)
     for row in np.flatnonzero(keep).tolist():
         expected: Answer = cases[row].expected
         for repeat, answer in enumerate(table.answers[row]):
-            if answer is None:
+            if answer is None or table.status[row, repeat] == review:
                 continue
             for name, rights in table.fields.items():
                 right, given = expected[name], answer.get(name)

@@ -367,7 +367,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one answer ended: its status, which fields were right, its cost, and why it was invalid or failed."""
+    """How one answer ended: its status, which fields were right, its cost, and why it was invalid or failed.
+
+    `confidence` is the lowest probability among the chosen values of the decision fields, None where one is not known.
+    """
 
     case_id: str
     repeat: int
@@ -377,6 +380,7 @@ class Outcome:
     valid: bool
     answer: Answer | None = None
     problem: str = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -72,8 +73,9 @@ class Scorer:
         answer, problem = self.read(reply)
         if answer is None:
             return self._unusable(case, repeat, Status.INVALID, problem)
-        outcome = self.judge(case, repeat, answer)
-        reason = self._review_reason(case, answer, reply)
+        known = self.confidence(reply)
+        outcome = replace(self.judge(case, repeat, answer), confidence=self._lowest(known))
+        reason = self._review_reason(case, answer, known)
         if reason:
             return replace(outcome, status=Status.REVIEW, cost=self.costs.review, problem=reason)
         return outcome
@@ -93,13 +95,19 @@ class Scorer:
             answer=answer,
         )
 
-    def _review_reason(self, case: Case, answer: Answer, reply: Response) -> str:
+    def _lowest(self, confidence: Mapping[str, float] | None) -> float | None:
+        """Of the decision fields; None unless all are known to be numbers."""
+        if confidence is None:
+            return None
+        known = [confidence.get(name, math.nan) for name in self._task.decision_fields]
+        return None if any(map(math.isnan, known)) else min(known)
+
+    def _review_reason(self, case: Case, answer: Answer, confidence: Mapping[str, float] | None) -> str:
         if self._validator is not None:
             reason = self._validator(case.inputs, answer)
             if reason:
                 return reason
         if self._review_below is not None:
-            confidence = self.confidence(reply)
             if confidence is None:
                 return "no confidence given"
             known = [confidence.get(name, 0.0) for name in self._task.decision_fields]

@@ -13,6 +13,8 @@ from harness.core.records import Case, Failure, Outcome, Response, Status
 
 STATUSES = tuple(Status)
 MISSING = -1
+TEXT_KEPT = 500
+"""How many characters of an answer that can't be used are kept, for samples in reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,6 +24,8 @@ class OutcomeTable:
     `status` holds indices into STATUSES, MISSING where an expected answer is not there. `fields` maps a decision field
     to 1 (right) or 0. `answers` holds each case's parsed answers, `problems` why one was invalid, failed or reviewed.
     `latency_s` and `tokens` are NaN where nothing was answered; latency is what was measured when the answer was made.
+    `texts` holds the beginning of what was answered where it can't be used, "" elsewhere. `confidence` is the lowest
+    probability among the chosen values of the decision fields, NaN where it is not known.
     """
 
     case_ids: tuple[str, ...]
@@ -35,6 +39,8 @@ class OutcomeTable:
     output_tokens: NDArray[np.float64]
     answers: NDArray[np.object_]
     problems: NDArray[np.object_]
+    texts: NDArray[np.object_]
+    confidence: NDArray[np.float64]
     largest_cost: float
     provider_models: tuple[str, ...] = ()
 
@@ -73,6 +79,7 @@ class TableBuilder:
     _row: dict[str, int] = field(init=False)
     _answers: NDArray[np.object_] = field(init=False)
     _problems: NDArray[np.object_] = field(init=False)
+    _texts: NDArray[np.object_] = field(init=False)
     _models: set[str] = field(init=False, default_factory=set)
     _arrays: dict[str, NDArray[Any]] = field(init=False)
     _fields: dict[str, NDArray[np.bool_]] = field(init=False)
@@ -87,10 +94,12 @@ class TableBuilder:
             "latency_s": np.full(shape, np.nan),
             "input_tokens": np.full(shape, np.nan),
             "output_tokens": np.full(shape, np.nan),
+            "confidence": np.full(shape, np.nan),
         }
         self._fields = {name: np.zeros(shape, dtype=np.bool_) for name in self.decision_fields}
         self._answers = np.full(shape, None, dtype=np.object_)
         self._problems = np.full(shape, "", dtype=np.object_)
+        self._texts = np.full(shape, "", dtype=np.object_)
 
     def add(self, outcome: Outcome, reply: Response | Failure) -> None:
         at = self._row[outcome.case_id], outcome.repeat
@@ -106,6 +115,10 @@ class TableBuilder:
             self._arrays["input_tokens"][at] = reply.usage.input_tokens
             self._arrays["output_tokens"][at] = reply.usage.output_tokens
             self._models.add(reply.provider_model)
+            if not outcome.valid:
+                self._texts[at] = reply.text[:TEXT_KEPT]
+        if outcome.confidence is not None:
+            self._arrays["confidence"][at] = outcome.confidence
 
     def finish(self) -> OutcomeTable:
         return OutcomeTable(
@@ -113,6 +126,7 @@ class TableBuilder:
             clusters=tuple(case.cluster for case in self.cases),
             answers=self._answers,
             problems=self._problems,
+            texts=self._texts,
             largest_cost=self.largest_cost,
             fields=self._fields,
             provider_models=tuple(sorted(self._models)),

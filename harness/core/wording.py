@@ -137,6 +137,13 @@ def dollars(usd: float) -> str:
     return f"{usd:.4f}" if usd >= 0.0001 else "under 0.0001"
 
 
+def money(amount: float, currency: str) -> str:
+    """An amount with its currency: whole units from 100 on, cents from a cent on, else two digits: "EUR 1,234"."""
+    size = abs(amount)
+    digits = ",.0f" if round(size, 2) >= 100 else ".2f" if size >= 0.005 or size == 0 else ".2g"
+    return f"{currency} {'-' if amount < 0 else ''}{size:{digits}}"
+
+
 def _same_side(printed: float, value: float, against: float | None) -> bool:
     return against is None or (
         (printed >= against) == (value >= against) and (printed <= against) == (value <= against)
@@ -241,7 +248,7 @@ def _cost_change(verdict: Verdict) -> str:
 def _change(verdict: Verdict, worsening: str, size: Callable[[float], str]) -> list[str]:
     """What is known of a worsening (a loss of right answers, a rise in cost) against the margin."""
     margin = size(verdict.claim.bound)
-    beyond = f"a {worsening} of {margin} or more"
+    beyond = f"a {worsening} of {margin} or more" if verdict.claim.bound else f"a {worsening}"
     if verdict.status is VerdictStatus.PASS:
         real = [f"the {worsening} is real, but smaller than {margin}"] if verdict.drift else []
         return [f"{beyond} is excluded", *real]

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.core.errors import FixtureError
 from harness.core.records import BASELINE, Answer
+from harness.core.treatment import Treatment, read_treatment
 from harness.fixtures_io.cases import write_jsonl
 from harness.fixtures_io.declarations import shown
 
@@ -41,6 +42,11 @@ class Baseline:
     @property
     def repeats(self) -> int:
         return int(self.header["repeats"])
+
+    @property
+    def treatment(self) -> Treatment | None:
+        """What determined the accepted answers; None for a baseline from before this was kept."""
+        return read_treatment(self.header.get("treatment"))
 
     @property
     def claims(self) -> Sequence[Mapping[str, Any]]:
@@ -70,6 +76,7 @@ def read_baseline(path: Path) -> Baseline | None:
         if header.pop("baseline") != FORMAT:
             raise ValueError("another format")
         repeats = int(header["repeats"])
+        read_treatment(header.get("treatment"))
         cases = {
             str(row["case"]): Accepted(
                 tuple(row["answers"]), tuple(row["statuses"]), tuple(row.get("problems", [""] * repeats))

@@ -23,13 +23,14 @@ class TrainingCard:
 
 
 def training_card(adapter: Adapter) -> TrainingCard | None:
-    """The card of the LoRA weights that an adapter uses; None if it uses none.
+    """The card of the LoRA weights or span heads that an adapter uses; None if it uses none.
 
     A card that is missing or none tells nothing: the driver says so before the weights are used.
     """
-    if "lora" not in adapter.options:
+    folder = adapter.options.get("lora") or adapter.options.get("heads")
+    if folder is None:
         return None
-    path = Path(adapter.file).parent / str(adapter.options["lora"]) / "card.json"
+    path = Path(adapter.file).parent / str(folder) / "card.json"
     try:
         card: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from harness.fixtures_io.tables import Table, column, read_table
 from harness.fixtures_io.tasks import load_fixture
 
 RAW = "raw.jsonl"
+MANY_LABELS = 20
+"""Up to as many labels are a closed list, however few the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,8 @@ class Imported:
         for name, counts in self.labels.items():
             rare = [f"{label} ({n})" for label, n in sorted(counts.items(), key=lambda row: (row[1], row[0]))[:3]]
             yield f"rarest of {name}: {', '.join(rare)}"
+            if len(counts) > max(MANY_LABELS, self.pool // 2):
+                yield f"{name} has a label for nearly every row; if its values are free, import it with --value {name}"
         if self.only_in_pool:
             yield f"{len(self.only_in_pool)} labels stand in the pool only: {', '.join(self.only_in_pool[:5])}"
         if self.in_both:
@@ -146,6 +151,8 @@ _Rows = list[tuple[Case, dict[str, Any]]]
 def _read(source: Source, columns: Columns, prefix: str, skip: bool, notes: list[str]) -> _Rows:
     """The cases of a file, each with its line, and its date where there is one."""
     table = read_table(source.path, source.kind, at=source.at)
+    if table.problems and not table.rows:
+        raise FixtureError(f"{shown(source.path)} has no row that can be read:\n  {_told(table.problems)}")
     reader = _RowReader(table, source.path, columns)
     cases: _Rows = []
     problems = list(table.problems)
@@ -212,7 +219,7 @@ class _RowReader:
             expected=self._expected(values),
             cluster=None if cluster in (None, "") else str(cluster),
         )
-        return case, {} if date in (None, "") else {"date": str(date)}
+        return case, {} if date in (None, "") else {"date": _date(str(date))}
 
     def _expected(self, values: Mapping[str, Any]) -> dict[str, Any]:
         expected: dict[str, Any] = {}
@@ -227,6 +234,14 @@ class _RowReader:
             value = get(values)
             expected[name] = None if value == "" else value
         return expected
+
+
+def _date(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date; expected ISO 8601, such as 2026-03-01 or 2026-03-01 09:30") from None
+    return text
 
 
 def _object(answer: Any) -> dict[str, Any]:

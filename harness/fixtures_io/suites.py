@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class Suite:
     def shipped(self) -> str | None:
         """The run name of the shipped strategy, None if the suite declares none."""
         return next((run for run, s in self.strategies.items() if s.stage is Stage.SHIPPED), None)
+
+    def asking(self, repeats: int) -> Suite:
+        """The same suite, with so many answers to each case."""
+        return replace(self, strategies={n: replace(s, repeats=repeats) for n, s in self.strategies.items()})
 
 
 def load_adapter(path: Path) -> Adapter:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,18 +67,26 @@ def _csv(path: Path, at: str) -> Table:
     text, encoding = decoded(path)
     head = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(DELIMITERS, key=lambda mark: (head.count(mark), -DELIMITERS.index(mark)))
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     rows: list[tuple[int, Mapping[str, Any]]] = []
     problems: list[tuple[int, str]] = []
+    begins = 1
     try:
-        columns = tuple(reader.fieldnames or ())
-        for row in reader:
-            if None in row or None in row.values():
-                problems.append((reader.line_num, "another number of fields than the header"))
-            else:
-                rows.append((reader.line_num, row))
+        columns = tuple(next(reader, ()))
+        if twice := [name for name, count in Counter(columns).items() if count > 1]:
+            raise FixtureError(f"{shown(path)} has two columns {twice[0]!r}; rename one of them in its header line")
+        begins = reader.line_num + 1
+        for values in reader:
+            line, begins = begins, reader.line_num + 1
+            if len(values) == len(columns):
+                rows.append((line, dict(zip(columns, values, strict=True))))
+            elif values:
+                problems.append((line, "another number of fields than the header"))
     except csv.Error as error:
-        raise FixtureError(f"{shown(path)}:{reader.line_num} can't be read as CSV: {error}") from error
+        raise FixtureError(
+            f"{shown(path)}:{begins}: the row that begins here can't be read as CSV: {error}; look for a quotation "
+            "mark that is not closed, or not doubled within a value"
+        ) from error
     return Table(rows, problems, columns, encoding)
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.core.comparisons import same
-from harness.core.errors import DeclarationError, Problem
+from harness.core.economics import Economics
+from harness.core.errors import DeclarationError, FixtureError, Problem
 from harness.core.records import Compare, Comparison, Costs, FieldCost, Slice, Task
 from harness.core.schemas import AnswerSchema, label_text
 from harness.fixtures_io.cases import CaseFile
 from harness.fixtures_io.declarations import Declaration, KeyPath, read_declaration, shown, suggestion
+from harness.fixtures_io.economics import economics_problems, read_economics
 from harness.fixtures_io.locks import Locked, Part, verify_lock
 
 TASK_FILE = "task.yaml"
@@ -38,7 +40,7 @@ class Fixture:
     """A task and where its files are.
 
     `parts` is what the lock covers besides the cases. `accept_leaks` is why copies of holdout cases may be in what
-    strategies know; "" where they may not.
+    strategies know; "" where they may not. `economics` is the money around the decisions, None where not declared.
     """
 
     task: Task
@@ -48,6 +50,7 @@ class Fixture:
     parts: Mapping[str, Part]
     attribution: str = ""
     accept_leaks: str = ""
+    economics: Economics | None = None
 
     @property
     def lock_path(self) -> Path:
@@ -63,6 +66,11 @@ class Fixture:
         return Frozen(cases, verify_lock(self.lock_path, cases, self.holdout_path, self.parts))
 
     def unverified_holdout(self) -> CaseFile:
+        if not self.holdout_path.exists():
+            raise FixtureError(
+                f"{shown(self.holdout_path)} is missing; restore it, or make it out of imported rows with: "
+                f"harness prepare {shown(self.folder)}"
+            )
         return self.cases_of(self.holdout_path)
 
     def pool(self) -> CaseFile:
@@ -112,6 +120,7 @@ def load_fixture(folder: Path) -> Fixture:
         },
         attribution=data.get("attribution", ""),
         accept_leaks=data.get("accept_leaks", ""),
+        economics=read_economics(data),
     )
 
 
@@ -157,6 +166,7 @@ def _problems(declaration: Declaration, schema: AnswerSchema) -> Iterator[Proble
                 yield from _unknown_label(declaration, schema, name, place, label, exact=True)
     yield from _cost_problems(declaration, schema)
     yield from _comparison_problems(declaration, fields)
+    yield from economics_problems(declaration)
 
 
 def _cost_problems(declaration: Declaration, schema: AnswerSchema) -> Iterator[Problem]:

@@ -37,7 +37,7 @@ def mended(text: str) -> str:
 
     A text with right letters beside broken ones speaks of them ("Jürgen arrives as JÃ¼rgen") and stays.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.replace("\n", " ").isprintable():
         return text
     library, config, broken = _ftfy()
     right = any(char.isalpha() and not char.isascii() for char in broken.sub("", text))

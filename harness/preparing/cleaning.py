@@ -28,10 +28,11 @@ def clean(
 ) -> tuple[tuple[Row, ...], tuple[StepReport, ...]]:
     """The rows after all steps of CLEANING but those to be left out, and a report of each step.
 
-    `free_fields` are the expected fields whose values are taken from the text: what would cut such a value out of its
-    text is left undone. Counts of a report: `rows` and `texts` changed, `expected` values changed with them,
-    `kept_empty` texts as they were because nothing would be left, `kept_expected` because an expected value would go.
-    Each sample is a text before and after; of a text that was kept, what would be left stands second.
+    `free_fields` are the expected fields whose values are taken from the text: their characters change alike, and what
+    would cut such a value out of its text is left undone. Other expected values are labels, and stay. Counts of a
+    report: `rows` and `texts` changed, `expected` values changed with them, `kept_empty` texts as they were because
+    nothing would be left, `kept_expected` because an expected value would go. Each sample is a text before and after;
+    of a text that was kept, what would be left stands second.
     """
     reports: list[StepReport] = []
     cleaned = tuple(rows)
@@ -43,12 +44,15 @@ def clean(
 
 
 def _characters(name: str, change: Callable[[str], str]) -> Step:
-    """A step on single characters. Expected texts change alike: a value that was in the text is still in it."""
+    """A step on single characters. Expected values out of the text change alike: what was in it is still in it."""
 
     def step(rows: Sequence[Row], free_fields: Collection[str]) -> tuple[tuple[Row, ...], StepReport]:
         settled = partial(_settled, change)
         done, report = _changed(name, rows, lambda key, text: settled(text), ())
-        expected = [{key: map_texts(settled, value) for key, value in row.expected.items()} for row in rows]
+        expected = [
+            {key: map_texts(settled, value) if key in free_fields else value for key, value in row.expected.items()}
+            for row in rows
+        ]
         touched = [
             sum(new[key] != old for key, old in row.expected.items()) for row, new in zip(rows, expected, strict=True)
         ]

@@ -22,22 +22,27 @@ _NUMBERS = frozenset({Kind.IBAN, Kind.CARD, Kind.ID, Kind.PHONE})
 
 
 def mask(
-    rows: Sequence[Row], *, kinds: Collection[Kind] = USUAL, regions: Sequence[str] = REGIONS
+    rows: Sequence[Row],
+    *,
+    labels: Collection[str] = (),
+    kinds: Collection[Kind] = USUAL,
+    regions: Sequence[str] = REGIONS,
 ) -> tuple[tuple[Row, ...], StepReport]:
     """The rows with masks in the texts of their inputs and expected values, and what was masked.
 
-    Counts of the report: `rows` changed, and masks set, by kind. Its samples show masks and what stands around them.
-    Ids, tags, and numbers among the expected values stay as they are.
+    `labels` are expected fields with a closed list of values, which stay as they are, as do ids, tags, and numbers
+    among the expected values. Counts of the report: `rows` changed, and masks set, by kind. Its samples show masks and
+    what stands around them.
     """
     counts: Counter[str] = Counter({"rows": 0, **{kind.value: 0 for kind in Kind if kind in kinds}})
     samples: dict[str, list[Sample]] = {kind.value: [] for kind in Kind}
     done = []
     for row in rows:
-        texts = tuple(text for _, text in _texts(row))
+        texts = tuple(text for _, text in _texts(row, labels))
         masked = mask_texts(texts, kinds=kinds, regions=regions)
-        done.append(row if masked == texts else _with_texts(row, masked))
+        done.append(row if masked == texts else _with_texts(row, masked, labels))
         counts["rows"] += masked != texts
-        for (place, before), after in zip(_texts(row), masked, strict=True):
+        for (place, before), after in zip(_texts(row, labels), masked, strict=True):
             new = Counter(found["kind"] for found in MASK.finditer(after))
             new -= Counter(found["kind"] for found in MASK.finditer(before))
             counts.update(new)
@@ -80,11 +85,12 @@ def mask_texts(
 
 @dataclass(slots=True)
 class _Known:
-    """The values found in one case: their masks, and patterns of the ways in which they are written."""
+    """The values found in one case: their masks, and patterns of the ways in which they are written, each with its mask
+    and the characters without which it matches nothing."""
 
     last: Counter[str] = field(default_factory=Counter)
     masks: dict[tuple[Kind, str], str] = field(default_factory=dict)
-    patterns: dict[str, str] = field(default_factory=dict)
+    patterns: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def leave_out(self, text: str) -> None:
         """Gives no mask that stands in the text already, for that stands for another value."""
@@ -99,8 +105,8 @@ class _Known:
                 self.last[span.kind] += 1
                 number = self.last[span.kind]
                 self.masks[key] = f"<{span.kind}>" if number == 1 else f"<{span.kind}_{number}>"
-            for pattern in _patterns(span, text[span.start : span.end]):
-                self.patterns.setdefault(pattern, self.masks[key])
+            for pattern, characters in _patterns(span, text[span.start : span.end]):
+                self.patterns.setdefault(pattern, (self.masks[key], characters))
 
     def masked(self, text: str, spans: Sequence[Span]) -> str:
         pieces, at = [], 0
@@ -108,8 +114,11 @@ class _Known:
             pieces += [text[at : span.start], self.masks[_key(span)]]
             at = span.end
         done = "".join([*pieces, text[at:]])
+        plain = _plain(done)
         for pattern in sorted(self.patterns, key=lambda pattern: (-len(pattern), pattern)):
-            done = re.sub(pattern, self.patterns[pattern], done, flags=re.IGNORECASE)
+            mask, characters = self.patterns[pattern]
+            if characters in plain:  # a pattern takes a millisecond to compile, and is for one value of one case
+                done = re.sub(pattern, mask, done, flags=re.IGNORECASE)
         return done
 
 
@@ -117,29 +126,38 @@ def _key(span: Span) -> tuple[Kind, str]:
     return span.kind, span.value[-_SAME_PHONE:] if span.kind is Kind.PHONE else span.value
 
 
-def _patterns(span: Span, written: str) -> Iterator[str]:
-    """Patterns of a value that was found: as it was written, and of numbers with their digits grouped in any way."""
+def _patterns(span: Span, written: str) -> Iterator[tuple[str, str]]:
+    """Patterns of a value that was found: as it was written, and of numbers with their digits grouped in any way; each
+    with its characters in the form of `_plain`."""
     plain = {written, span.value}
     if span.kind in _NUMBERS:
         plain = {span.value, re.sub(r"[\W_]", "", written)}
     for text in plain:
         characters = map(re.escape, text)
         first = r"\+?" if span.kind is Kind.PHONE else ""
-        yield rf"(?<![\w<]){first}{(_GAP if span.kind in _NUMBERS else '').join(characters)}(?![\w>])"
+        yield rf"(?<![\w<]){first}{(_GAP if span.kind in _NUMBERS else '').join(characters)}(?![\w>])", _plain(text)
 
 
-def _texts(row: Row) -> Iterator[tuple[str, str]]:
-    """The texts of a row with the names of their places."""
+def _plain(text: str) -> str:
+    """The letters and digits of a text, those alike that re.IGNORECASE takes for one letter."""
+    return re.sub(r"[\W_]", "", text).casefold().replace("ı", "i")
+
+
+def _texts(row: Row, labels: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The texts of a row, labels aside, with the names of their places."""
     for key, text in row.inputs.items():
         yield f"inputs.{key}", text
     for key, value in row.expected.items():
-        for text in texts_in(value):
+        for text in texts_in(value) if key not in labels else ():
             yield f"expected.{key}", text
 
 
-def _with_texts(row: Row, texts: Sequence[str]) -> Row:
+def _with_texts(row: Row, texts: Sequence[str], labels: Collection[str]) -> Row:
     """The row with other texts, in the order of `_texts`."""
     following = iter(texts)
     inputs = {key: next(following) for key in row.inputs}
-    expected = {key: map_texts(lambda _: next(following), value) for key, value in row.expected.items()}
+    expected = {
+        key: value if key in labels else map_texts(lambda _: next(following), value)
+        for key, value in row.expected.items()
+    }
     return replace(row, inputs=inputs, expected=expected)

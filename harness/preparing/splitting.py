@@ -25,13 +25,15 @@ class Split:
     """Rows in three parts, each in the order that they came in.
 
     `reach` says what the holdout could tell, overall under "" and for each label of the field that was stratified by;
-    sizes are counted in clusters. `report` has the counts.
+    sizes are counted in clusters. `other_sizes` says it of half and of twice as large a holdout. `report` has the
+    counts.
     """
 
     pool: tuple[Row, ...]
     validation: tuple[Row, ...]
     holdout: tuple[Row, ...]
     reach: dict[str, SizeReach]
+    other_sizes: tuple[SizeReach, ...]
     report: StepReport
 
 
@@ -94,7 +96,9 @@ def split(
     in_label = Counter(label for unit in held for label in unit.labels)
     if field is not None:
         reach |= {label: size_reach(n, clustered=clustered) for label, n in sorted(in_label.items())}
-    return Split(**parts, reach=reach, report=_report(parts, held, labels, field, by_time))
+    other_sizes = [size_reach(n, clustered=clustered) for n in (len(held) // 2, 2 * len(held)) if n]
+    report = _report(parts, held, labels, field, by_time)
+    return Split(**parts, reach=reach, other_sizes=tuple(other_sizes), report=report)
 
 
 def _units(rows: Sequence[Row], labels: Sequence[str], seed: int) -> list[_Unit]:

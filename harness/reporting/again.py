@@ -1,4 +1,4 @@
-"""What moved where a provider was asked again: a section of report.md, and a line for the terminal."""
+"""What moved where a provider was asked again: a part of report.md, and a line for the terminal."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def asked_again_line(run: str, found: AskedAgain) -> str:
 
 
 def asked_again_section(suite: SuiteReport) -> Iterator[str]:
-    """The section of one suite; nothing where no run was asked again."""
+    """The part of one suite; nothing where no run was asked again."""
     if not suite.asked_again:
         return
-    yield "### Asked again"
+    yield "#### Asked again"
     yield ""
     yield "This run is judged on fresh answers; the ledger keeps those that it held, with which they are compared here."
     yield ""

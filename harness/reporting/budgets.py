@@ -7,19 +7,26 @@ from collections.abc import Iterator, Sequence
 from harness.core.gate import Kind, Rule, Verdict
 from harness.core.wording import budget, number, percent, points
 from harness.reporting.blocks import subject, table
+from harness.reporting.claims import MOST
 from harness.reporting.model import JudgedClaim
 
 _COSTS = (Kind.COST_AT_MOST, Kind.COST_NO_WORSE)
 
 
 def what_cases_can_tell(claims: Sequence[JudgedClaim]) -> Iterator[str]:
-    """A section with a row per claim; nothing for no claims."""
+    """A section with a row per claim; of more than `MOST` those about all cases come first. Nothing for no claims."""
     if not claims:
         return
     yield "### What these cases can tell"
     yield ""
     head = ["strategy", "claim", "can stand", "smallest detectable difference", "independent cases", "p", "decided at"]
-    yield from table(head, [_row(claim) for claim in claims])
+    shown = claims
+    if len(claims) > MOST:
+        shown = sorted(claims, key=lambda claim: claim.measure.slice is not None)[:MOST]
+    yield from table(head, [_row(claim) for claim in shown])
+    if len(shown) < len(claims):
+        yield f"The other {len(claims) - len(shown)} claims have these numbers in `verdicts.json`."
+        yield ""
     yield (
         "A difference smaller than the smallest detectable one may be there unseen: that one would have been found 4 "
         "times out of 5. For zero tolerance it is the largest rate that no violation still leaves open."

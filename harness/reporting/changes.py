@@ -1,4 +1,4 @@
-"""Which cases each run answers otherwise than the accepted baseline: the lost and the gained ones."""
+"""What changed since the accepted baseline: what was done to each run, and the cases that it lost and gained."""
 
 from __future__ import annotations
 
@@ -14,33 +14,78 @@ from harness.core.records import Stage, Status
 from harness.core.schemas import label_text
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.reporting.blocks import table
+from harness.reporting.changed_treatment import kinds_told, treatment_lines
 from harness.reporting.escaping import markdown_code, markdown_text
-from harness.reporting.model import SuiteReport
+from harness.reporting.model import AcceptedRun, SuiteReport
 
 SHOWN = 8
+"""How many cases of a strategy are shown on either side, where there are few strategies."""
+SHOWN_IN_ALL = 48
 
 
 def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
-    """The natural cases that each run lost and gained since the baseline, dearest first; nothing without a baseline."""
-    if suite.baseline is None:
+    """What was done since the accepted baseline and what came of it on the natural cases; nothing without a baseline.
+
+    The cases are those that each run lost (they were right) and gained, dearest first.
+    """
+    if suite.accepted is None and suite.baseline is None:
         return
     yield "### Changed since the baseline"
     yield ""
-    was = _right(suite.baseline)
-    natural = natural & (suite.baseline.status != MISSING).all(axis=1)
-    rows, cases = [], []
-    for name, run in suite.runs.items():
-        if run.strategy.stage is Stage.REFERENCE:
-            continue
-        now = _right(run.table)
+    if suite.accepted is not None:
+        yield _accepted(suite.accepted)
+        yield ""
+    runs = {n: run for n, run in suite.runs.items() if run.strategy.stage is not Stage.REFERENCE}
+    if suite.baseline is None:
+        yield "Its answers can't be compared with these, since cases, schema or scoring are not the same."
+        yield ""
+        yield from treatment_lines(suite, list(runs.values()))
+        return
+    before = suite.baseline
+    was = _right(before)
+    natural = natural & (before.status != MISSING).all(axis=1)
+    rows: list[list[str]] = []
+    cases: list[str] = []
+    for name, run in runs.items():
         asked = natural & (run.table.status != MISSING).all(axis=1)
+        now = _right(run.table)
         lost, gained = was & ~now & asked, ~was & now & asked
-        rows.append([f"`{name}`", str(int(lost.sum())), str(int(gained.sum()))])
-        cases += list(_cases(suite, name, "lost", lost)) + list(_cases(suite, name, "gained", gained))
-    yield from table(["strategy", "lost", "gained"], rows)
+        moved = run.table.cost[asked].mean(axis=1) - before.cost[asked].mean(axis=1)
+        rows.append(
+            [
+                f"`{name}`",
+                kinds_told(suite, run),
+                str(int(lost.sum())),
+                str(int(gained.sum())),
+                _moved(moved[moved > 0]),
+                _moved(-moved[moved < 0]),
+            ]
+        )
+        for side, keep in (("lost", lost), ("gained", gained)):
+            cases += _cases(suite, name, side, keep, most=max(1, min(SHOWN, SHOWN_IN_ALL // (4 * len(runs)))))
+    yield from table(["strategy", "what was changed", "lost", "gained", "cost up", "cost down"], rows)
+    yield "Lost cases were right and are not, gained ones the reverse; cost is that of errors, over the same cases."
+    yield ""
+    yield from treatment_lines(suite, list(runs.values()))
     if cases:
         yield from cases
         yield ""
+
+
+def _accepted(accepted: AcceptedRun) -> str:
+    if not accepted.date:
+        return f"The baseline is `{accepted.strategy}`: {markdown_text(accepted.reason)}."
+    commit = f" at `{markdown_text(accepted.revision)}`" if accepted.revision else ""
+    told = f"The baseline is `{accepted.strategy}` as accepted on {markdown_text(accepted.date)}{commit}: "
+    note = "" if accepted.treatment else " It was accepted before prompts and settings were kept with it."
+    return f"{told}{markdown_text(accepted.reason)}.{note}"
+
+
+def _moved(amounts: NDArray[np.float64]) -> str:
+    """How much in how many cases."""
+    if not amounts.size:
+        return "–"
+    return f"{amounts.sum():,.0f} in {amounts.size} {'case' if amounts.size == 1 else 'cases'}"
 
 
 def _right(outcomes: OutcomeTable) -> NDArray[np.bool_]:
@@ -49,19 +94,19 @@ def _right(outcomes: OutcomeTable) -> NDArray[np.bool_]:
     return right
 
 
-def _cases(suite: SuiteReport, name: str, side: str, keep: NDArray[np.bool_]) -> Iterator[str]:
+def _cases(suite: SuiteReport, name: str, side: str, keep: NDArray[np.bool_], *, most: int) -> Iterator[str]:
     """A line per case and its input below; the cost is that of the wrong side."""
     assert suite.baseline is not None
     before, now = suite.baseline, suite.runs[name].table
     wrong = now if side == "lost" else before
-    for row, cost in dearest_errors(wrong, keep, SHOWN):
+    for row, cost in dearest_errors(wrong, keep, most):
         case = suite.cases[row]
         priced = f"cost {cost:g}" if side == "lost" else f"cost {cost:g} before"
         yield f"- {side} by `{name}`: {markdown_code(case.id)}, {priced}: {_told(suite, row, before, now)}"
         yield f"  > {markdown_text(inputs_text(case.inputs))}"
-    more = int(keep.sum()) - SHOWN
+    more = int(keep.sum()) - most
     if more > 0:
-        yield f"- {side} by `{name}`: {more} more"
+        yield f"- {side} by `{name}`: {more} more, in `outcomes.jsonl`"
 
 
 def _told(suite: SuiteReport, row: int, before: OutcomeTable, now: OutcomeTable) -> str:

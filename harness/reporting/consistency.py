@@ -1,4 +1,4 @@
-"""A section of report.md: how alike strategies answer that were asked several times."""
+"""A part of report.md: how alike strategies answer that were asked several times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def consistency_section(runs: Mapping[str, RunReport], natural: NDArray[np.bool_
     known = {name: found for name, run in runs.items() if (found := consistency(run.table, natural)) is not None}
     if not known:
         return
-    yield "### Consistency"
+    yield "#### Consistency"
     yield ""
     rows = [
         [f"pass^{k}", *(_words(found.pass_hat[k - 1]) if k <= found.repeats else "–" for found in known.values())]

@@ -52,7 +52,9 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """All that a card tells. `labels` counts labels by field, `reach` says by label what the holdout could tell."""
+    """All that a card tells. `labels` counts labels by field, `reach` says by label what the holdout could tell, and
+    `other_sizes` what smaller and larger ones could.
+    """
 
     task: str
     read: int
@@ -61,6 +63,7 @@ class Prepared:
     changes: Sequence[Change]
     suspects: int
     reach: Mapping[str, str]
+    other_sizes: Sequence[str]
     settings: Mapping[str, Any]
 
 
@@ -81,7 +84,8 @@ def _lines(prepared: Prepared) -> Iterator[str]:
         yield f"| {step.name} | {told} |"
     yield ""
     if prepared.reach:
-        yield f"**What the holdout could tell**, at 5% one-sided: {prepared.reach['all']}."
+        others = "".join(f" Of another size: {reach}." for reach in prepared.other_sizes)
+        yield f"**What the holdout could tell**, at 5% one-sided: {prepared.reach['all']}.{others}"
         yield ""
     for name, counts in prepared.labels.items():
         rare = sorted(counts.items(), key=lambda item: (item[1], item[0]))[:RAREST]

@@ -16,6 +16,12 @@ def plain_line(text: str, *, limit: int = 200) -> str:
     return f"{line[: limit - 1]}…" if len(line) > limit else line
 
 
+def visible_line(text: str, *, limit: int = 200) -> str:
+    """`text` on one line of at most `limit` letters, its spaces as they are, without what a terminal would act on."""
+    line = _CONTROL.sub(" ", text)
+    return f"{line[: limit - 1]}…" if len(line) > limit else line
+
+
 def markdown_code(text: str, *, limit: int = 80) -> str:
     """`text` as inline code on one line of at most `limit` letters; what would end the code or a cell is replaced."""
     line = plain_line(text, limit=limit).replace("`", "'").replace("|", "¦")

@@ -12,9 +12,13 @@ from typing import Any
 
 from harness.core.consistency import consistency
 from harness.core.metrics import costly, members
-from harness.core.tables import MISSING, STATUSES
+from harness.core.records import Status
+from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.core.wording import sentence
+from harness.reporting.changed_treatment import treatment_changes
+from harness.reporting.deciding import decision
 from harness.reporting.model import JudgedClaim, Report, RunReport, SuiteReport
+from harness.reporting.recommendation import economics_numbers
 
 FORMAT = 1
 
@@ -25,13 +29,24 @@ def verdicts_json(report: Report) -> str:
         {
             "suite": suite.name,
             "task": suite.task.name,
+            "fields": list(suite.task.decision_fields),
+            "slices": {part.name: {"critical": part.critical} for part in suite.task.slices},
+            "costly_at_least": _plain(suite.task.costs.costly_at_least),
             "holdout": suite.holdout_digest,
             "schema": suite.schema_digest,
             "scoring": suite.scoring_version,
             "runs": {
                 name: {
                     "stage": str(run.strategy.stage),
+                    "adapter": run.strategy.adapter,
+                    "prompt": run.strategy.prompt,
+                    "driver": run.driver,
+                    "model": run.model,
+                    "usd_per_1000": run.usd_per_1000,
+                    "largest_cost": run.table.largest_cost,
                     "digest": run.digest,
+                    "treatment": None if run.treatment is None else asdict(run.treatment),
+                    "changed": _changed(suite, run),
                     "missing": run.table.missing,
                     "consistency": _consistency(suite, run),
                     "proofs": None if run.proofs is None else {proof.name: proof.status for proof in run.proofs},
@@ -42,11 +57,23 @@ def verdicts_json(report: Report) -> str:
             "unjudged": list(suite.unjudged),
             "incomplete": list(suite.incomplete),
             "claims": [_claim(claim) for claim in suite.claims],
+            "economics": economics_numbers(suite),
         }
         for suite in report.suites
     ]
-    content = {"version": FORMAT, "profile": report.provenance.profile, "suites": suites}
+    content = {
+        "version": FORMAT,
+        "decision": decision(report),
+        "profile": report.provenance.profile,
+        "suites": suites,
+    }
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _changed(suite: SuiteReport, run: RunReport) -> dict[str, str] | None:
+    """Kind of change → what changed since the accepted run; None where that is not known."""
+    found = treatment_changes(suite, run)
+    return None if found is None else {str(change.kind): change.detail for change in found}
 
 
 def _consistency(suite: SuiteReport, run: RunReport) -> dict[str, Any] | None:
@@ -90,7 +117,12 @@ def _plain(value: Any) -> Any:
 
 
 def outcome_rows(suite: SuiteReport) -> Iterator[dict[str, Any]]:
-    """A row per case, strategy and repeat."""
+    """A row per case, strategy and repeat.
+
+    What is not the rule stands only where it is so: the slices of a case, its cluster, that it is a supplement; the
+    fields that an answer has wrong, how sure the model was, and the beginning of an answer that can't be used.
+    """
+    about = _about_cases(suite)
     for name, run in suite.runs.items():
         table = run.table
         dear = costly(table, suite.task)
@@ -113,7 +145,35 @@ def outcome_rows(suite: SuiteReport) -> Iterator[dict[str, Any]]:
                     "latency_s": _plain(round(float(table.latency_s[at]), 6)),
                     "input_tokens": _plain(float(table.input_tokens[at])),
                     "output_tokens": _plain(float(table.output_tokens[at])),
+                    **about[row],
+                    **_about_answer(table, at),
                 }
+
+
+def _about_cases(suite: SuiteReport) -> list[dict[str, Any]]:
+    parts = [(part.name, members(suite.cases, part)) for part in suite.task.slices]
+    found: list[dict[str, Any]] = []
+    for row, case in enumerate(suite.cases):
+        slices = [name for name, keep in parts if keep[row]]
+        found.append(
+            {
+                **({"slices": slices} if slices else {}),
+                **({"cluster": case.cluster} if case.cluster is not None else {}),
+                **({"supplement": True} if case.supplement else {}),
+            }
+        )
+    return found
+
+
+def _about_answer(table: OutcomeTable, at: tuple[int, int]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if table.valid[at] and STATUSES[int(table.status[at])] is not Status.CORRECT:
+        found["wrong"] = [name for name, right in table.fields.items() if not right[at]]
+    if not math.isnan(confidence := float(table.confidence[at])):
+        found["confidence"] = confidence
+    if text := table.texts[at]:
+        found["text"] = text
+    return found
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,9 +13,9 @@ from harness.reporting.escaping import markdown_code
 
 HEAVIEST = 10
 WIDTH = 100
-_HEAD = ("", "accuracy", "largest loss", "largest gain", "moved on average", "at most", "in any")
+FRAGILITY_HEAD = ("", "accuracy", "largest loss", "largest gain", "moved on average", "at most", "in any")
 _VARIANT = ("example", "accuracy", "change", "lost", "gained", "moved")
-_NOTE = (
+FRAGILITY_NOTE = (
     "Changes are in points of accuracy against the prompt as declared, on the same cases; their limits hold with 95% "
     "confidence for all variants together. An answer moves when a decision changes, right or wrong; in any: in one or "
     "more of the variants. What moves when the same prompt is asked again is not due to the examples."
@@ -24,7 +24,7 @@ _NOTE = (
 
 def fragility_lines(found: Fragility) -> Iterator[str]:
     """What moved, and the examples that weigh most, for a terminal."""
-    yield from tabulate(_summary(found), headers=list(_HEAD), disable_numparse=True).splitlines()
+    yield from tabulate(fragility_summary(found), headers=list(FRAGILITY_HEAD), disable_numparse=True).splitlines()
     yield ""
     rows = [_variant(moved, named=moved.variant.dropped) for moved in _heaviest(found)]
     if rows:
@@ -34,7 +34,7 @@ def fragility_lines(found: Fragility) -> Iterator[str]:
     else:
         yield "no answer moves when an example is dropped"
     yield ""
-    for line in (*_notes(found), _NOTE):
+    for line in (*fragility_notes(found), FRAGILITY_NOTE):
         yield from wrapped(line, width=WIDTH)
 
 
@@ -42,10 +42,10 @@ def fragility_markdown(found: Fragility, *, seed: int, trained: bool) -> str:
     """The whole page: the summary, and every variant. `trained`: the model's weights may have seen these cases."""
     lines = [f"# Fragility of `{found.run}`", ""]
     lines += [f"{found.examples} examples; {found.cases} pool cases that are none of them, seed {seed}.", ""]
-    lines += [*table(_HEAD, _summary(found)), _NOTE, ""]
+    lines += [*table(FRAGILITY_HEAD, fragility_summary(found)), FRAGILITY_NOTE, ""]
     if trained:
         lines += ["The model has LoRA weights that may have been trained on these cases: read the changes only.", ""]
-    for note in _notes(found):
+    for note in fragility_notes(found):
         lines += [note, ""]
     lines += ["## Each example dropped", ""]
     lines += table(
@@ -68,7 +68,8 @@ def _heaviest(found: Fragility) -> list[Moved]:
     return [moved for moved in found.drops.by_weight() if moved.moved][:HEAVIEST]
 
 
-def _summary(found: Fragility) -> list[list[str]]:
+def fragility_summary(found: Fragility) -> list[list[str]]:
+    """The rows under FRAGILITY_HEAD."""
     declared = found.declared
     limits = f"{100 * declared.lower:.1f}–{100 * declared.upper:.1f}"
     rows = [
@@ -106,7 +107,8 @@ def _change(moved: Moved) -> str:
     return f"{100 * moved.change:+.1f} ({100 * moved.lower:+.1f} to {100 * moved.upper:+.1f})"
 
 
-def _notes(found: Fragility) -> list[str]:
+def fragility_notes(found: Fragility) -> list[str]:
+    """What else is to be known of the numbers; often nothing."""
     if not found.failed:
         return []
     return [f"{found.failed} requests failed and count as wrong; the same command asks them again."]

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.core.ceiling import Ceiling
+from harness.core.economics import Economics
+from harness.core.fragility import Fragility
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
 from harness.core.records import Answer, Case, Measure, Proof, Strategy, Task
 from harness.core.tables import OutcomeTable
+from harness.core.treatment import Treatment
 
 Provider = tuple[str, str]
 """What a provider says answered: (model, fingerprint), "" for what it does not say."""
@@ -101,6 +105,7 @@ class RunReport:
     """One strategy that was run. `usd_per_1000` is what 1,000 answers cost to make, None where no price is known.
 
     `proofs` say that its treatment reached the model; None where stored answers came without proofs.
+    `machine_s` is how many seconds of a machine one answer takes, None where tokens are paid for instead.
     """
 
     strategy: Strategy
@@ -113,6 +118,23 @@ class RunReport:
     example_count: int = 0
     early: EarlyStopped | None = None
     proofs: Sequence[Proof] | None = ()
+    machine_s: float | None = None
+    treatment: Treatment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRun:
+    """The run that was accepted as the baseline: why, when and at which commit. A stored run that stands for it has no
+    `date`, and `reason` says what it is.
+
+    `treatment` is None for one that was accepted before treatments were kept.
+    """
+
+    strategy: str
+    reason: str
+    date: str
+    revision: str
+    treatment: Treatment | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +226,12 @@ class SuiteReport:
 
     `unjudged` are claims without a verdict, `incomplete` what makes the gate one that can't pass, `notes` what else is
     to be known of its holdout, all in words.
-    `baseline` holds the accepted outcomes, if there are comparable ones. `asked_again` is there for runs that were
-    asked again although the ledger knew them. `trained` has the adapters whose weights were trained, by name.
+    `baseline` holds the accepted outcomes, if there are comparable ones, `accepted` what they are. `asked_again` is
+    there for runs that were asked again although the ledger knew them. `trained` has the adapters whose weights were
+    trained, by name.
+    `ceilings` and `fragilities` are what `harness ceiling` and `harness fragility` measured of these very runs.
+    `economics` is what the task declares about money; `pool` then counts its labelled examples: field → label → how
+    many.
     """
 
     name: str
@@ -221,30 +247,50 @@ class SuiteReport:
     incomplete: Sequence[str]
     baseline: OutcomeTable | None
     cost_of: Callable[[str, object, object], float]
+    accepted: AcceptedRun | None = None
     attribution: str = ""
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None
     selftest: SelfTest | None = None
     asked_again: Mapping[str, AskedAgain] = field(default_factory=dict)
     trained: Mapping[str, TrainedWeights] = field(default_factory=dict)
+    ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
+    fragilities: Mapping[str, Fragility] = field(default_factory=dict)
+    economics: Economics | None = None
+    pool: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What a run took: its seconds, the calls that were made, and the answers that were there already."""
+
+    seconds: float
+    calls: int
+    stored: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a report comes from, beside the digests."""
+    """Where a report comes from, beside the digests. `effort` None: several processes shared the work, or none did any.
+
+    `command` makes the same report. Seconds stand in no file that is compared byte by byte.
+    """
 
     revision: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: str = ""
     command: str = ""
     profile: str = "pr"
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
-    """All suites of one pytest run."""
+    """All suites of one pytest run, or a comparison of two stored runs: then `compared` says what came of it."""
 
     suites: Sequence[SuiteReport]
     provenance: Provenance
+    compared: str = ""
 
     def count(self, effect: Effect) -> int:
         return sum(claim.effect is effect for suite in self.suites for claim in suite.claims)

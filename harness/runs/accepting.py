@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from harness.fixtures_io.baselines import Accepted, Baseline
 from harness.fixtures_io.locks import common_digest
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
+from harness.runs.treatments import run_treatment
 
 _STRENGTH = {"report": 0, "guard": 1, "gate": 2}
 _SUBJECT = ("kind", "metric", "slice", "field", "quantile", "k", "against")
@@ -166,6 +167,7 @@ def new_baseline(
         "digest": session.digest(run),
         "identity": dict(session.identity(run)),
         "repeats": table.shape[1],
+        "treatment": asdict(run_treatment(session, run)),
         "claims": [claim_row(claim) for claim in claims if claim.measure.run == run],
         "overrides": list(overrides),
     }

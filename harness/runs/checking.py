@@ -19,6 +19,7 @@ from harness.fixtures_io.example_locks import locked_examples
 from harness.fixtures_io.suites import Project, Suite, suites_on
 from harness.fixtures_io.tasks import TASK_FILE, Fixture, load_fixture
 from harness.preparing.personal_data import find_personal_data
+from harness.preparing.texts import texts_in
 from harness.reporting.checks import Checked, Pair
 from harness.runs.alike import Embed, near_leaks, semantic_leaks, untold_training
 from harness.runs.leaks import Leak, by_case, cards_of, exact_leaks, prompts_of
@@ -35,6 +36,8 @@ def check_fixtures(folders: Sequence[Path], project: Project, *, embed: Embed | 
     if not found:
         raise FixtureError(f"there is no {project.fixtures}/*/{TASK_FILE} here; name a fixture's folder")
     for folder in found:
+        if not (folder / TASK_FILE).is_file():
+            raise FixtureError(f"{shown(folder)} holds no {TASK_FILE}; name a fixture's folder")
         yield check_fixture(folder, project, embed=embed)
 
 
@@ -136,7 +139,8 @@ def _personal_data(fixture: Fixture, holdout: Sequence[Case], pool: Sequence[Cas
         ids: dict[str, None] = {}
         try:
             for case in cases:
-                spans = find_personal_data(inputs_text(case.inputs))
+                texts = [inputs_text(case.inputs), *texts_in(case.expected)]
+                spans = [span for text in texts for span in find_personal_data(text)]
                 kinds.update(str(span.kind) for span in spans)
                 ids.update(dict.fromkeys([case.id] if spans else []))
         except HoldfastError as error:

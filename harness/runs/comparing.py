@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from harness.core.errors import FixtureError
 from harness.core.records import ANCHOR, BASELINE
 from harness.fixtures_io.baselines import Baseline, read_baseline, write_baseline
 from harness.fixtures_io.declarations import shown
+from harness.reporting.model import AcceptedRun
 from harness.runs.accepting import (
     baseline_table,
     known_cases,
@@ -18,8 +20,10 @@ from harness.runs.accepting import (
     worsened_slices,
 )
 from harness.runs.declared import DeclaredClaim
-from harness.runs.reports import Settled, git_revision, versions
+from harness.runs.provenance import git_revision, versions
+from harness.runs.reports import Settled
 from harness.runs.session import SuiteSession
+from harness.runs.treatments import accepted_run
 
 ACCEPT = 'pytest suites/ --gate-accept "why"'
 
@@ -87,6 +91,15 @@ class Comparison:
         self._anchor = _Predictions(
             session, ANCHOR, pinned, remedy=f"accept a new baseline, then pin it: cp {shown(path)} {shown(pinned)}"
         )
+
+    @property
+    def accepted(self) -> AcceptedRun | None:
+        """What the last accepted run was, comparable or not; None if there is none, or none that can be read."""
+        try:
+            baseline = self._baseline.accepted
+        except FixtureError:  # told where the suite could not be run for it
+            return None
+        return None if baseline is None else accepted_run(baseline)
 
     def problem(self, claim: DeclaredClaim) -> str:
         """Why a claim can't be compared with what it is against; "" if it can, or is not paired."""

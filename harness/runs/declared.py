@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.core.errors import ClaimError
 from harness.core.records import ANCHOR, BASELINE, Measure
@@ -14,7 +14,10 @@ _KINDS = {"pass_hat": ("at_least",), "disagreement": ("at_most", "never")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredClaim:
-    """What one line of a test claims: plain data, equal when declared again; `alpha_fail` None is `alpha`."""
+    """What one line of a test claims: plain data, equal when declared again; `alpha_fail` None is `alpha`.
+
+    `line` is where the test file says so.
+    """
 
     test: str
     index: int
@@ -27,6 +30,7 @@ class DeclaredClaim:
     alpha_fail: float | None = None
     name: str | None = None
     assure: float | None = None
+    line: int = field(default=1, compare=False)
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -67,9 +71,13 @@ class DeclaredClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a test does about one of its claims. `settled` is false where there is no verdict to speak of."""
+    """What a test does about one of its claims. `settled` is false where there is no verdict to speak of.
+
+    `properties` are (name, value) of the claim and its verdict, for JUnit.
+    """
 
     label: str
     blocks: bool
     message: str
     settled: bool = True
+    properties: tuple[tuple[str, str], ...] = ()

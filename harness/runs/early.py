@@ -103,3 +103,15 @@ class EarlyStop:
             return set()
         kept = self._session.kept(measure.slice, claim.against)
         return {case.id for case, needed in zip(self._session.cases, kept, strict=True) if needed}
+
+
+def execute(session: SuiteSession, run: str, claims: Sequence[DeclaredClaim], early: EarlyStop | None) -> None:
+    """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
+    if early is not None and early.covers(run):
+        with session.paying(run):
+            early.execute(run)
+        return
+    session.table(run)
+    for claim in claims:
+        if claim.measure.run == run and claim.measure.variants:
+            session.outcomes(claim.measure)

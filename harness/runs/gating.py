@@ -5,35 +5,35 @@ Collecting tests makes a `Gating`, so what computes (NumPy, the ledger, drivers)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ClaimError, HoldfastError
-from harness.core.policy import PROFILES, Effect, effect
+from harness.core.policy import PROFILES, effect
 from harness.core.records import Stage
 from harness.fixtures_io.suites import SUITE_FILE, Project, Suite, load_suite
 from harness.runs import LEDGER
 from harness.runs.declared import DeclaredClaim, Judged
 from harness.runs.leaks import refuse_leaks
-from harness.runs.settings import Options, inconclusive, settings
+from harness.runs.settings import Options, inconclusive, settings, switch
 
 if TYPE_CHECKING:
     from harness.core.shards import Shard
-    from harness.execution.calls import Calls
-    from harness.execution.fresh import FreshAnswers
-    from harness.execution.recording import Recorder
     from harness.execution.scheduler import Progress
     from harness.execution.spending import Account, Spending
     from harness.reporting.model import EarlyStopped, SelfTest
     from harness.runs.comparing import Comparison
     from harness.runs.early import EarlyStop
+    from harness.runs.ending import Ended
     from harness.runs.reports import Settled
-    from harness.runs.session import Drivers, StoreFor, SuiteSession
+    from harness.runs.session import SuiteSession
     from harness.runs.sharding import Collecting
+    from harness.runs.sources import Sources
     from harness.runs.spent import Accounts
     from harness.runs.workers import Controller
 
@@ -53,8 +53,9 @@ class Gating:
         if self.profile not in PROFILES:
             raise ClaimError(f"[tool.holdfast] profile is {self.profile!r}; expected one of {', '.join(PROFILES)}")
         self._inconclusive = inconclusive(self._settings.get("inconclusive", {}))
+        self._png_charts = switch(self._settings, "png_charts")
         self.declaring = False
-        self.verdicts_json = ""
+        self.ended: Ended | None = None
         self._suites: dict[Path, Suite] = {}
         self._sessions: dict[Path, SuiteSession] = {}
         self._claims: dict[Path, dict[tuple[str, int], DeclaredClaim]] = {}
@@ -69,15 +70,11 @@ class Gating:
         self._selftests: dict[Path, SelfTest] = {}
         self._stopped: dict[Path, dict[str, EarlyStopped]] = {}
         self._told: list[str] = []
-        self._source: tuple[StoreFor, Drivers] | None = None
-        self._recorder: Recorder | None = None
-        self._fresh: FreshAnswers | None = None
+        self._sources: Sources | None = None
         self._spending: Spending | None = None
         self._live = False
         self._running: tuple[str, Progress] | None = None
         self._interrupted = False
-        self._calls: Calls | None = None
-        self._collecting: Collecting | None = None
 
     @property
     def report_folder(self) -> Path:
@@ -89,26 +86,33 @@ class Gating:
             suite = load_suite(file, self.project, adapter_override=self._options.adapter)
             refuse_leaks(suite)
             if self._options.repeats is not None:
-                suite = _with_repeats(suite, self._options.repeats)
+                suite = suite.asking(self._options.repeats)
             self._suites[file] = suite
         return self._suites[file]
 
     def session(self, file: Path) -> SuiteSession:
         """What runs the suite of one strategies.yaml."""
         from harness.runs.session import SuiteSession
+        from harness.runs.sources import make_sources
 
         if file not in self._sessions:
-            store, drivers = self._sources()
+            if self._sources is None:
+                self._sources = make_sources(self._options)
             self._sessions[file] = SuiteSession(
                 self.suite(file),
-                store=store,
-                drivers=drivers,
+                store=self._sources.store,
+                drivers=self._sources.drivers,
                 progress=self._progress,
                 spending=self.spending,
-                recorder=self._collecting.log if self._collecting else self._recorder,
-                fresh=self._fresh,
+                recorder=self._collecting.log if self._collecting else self._sources.recorder,
+                fresh=self._sources.fresh,
             )
         return self._sessions[file]
+
+    @property
+    def _collecting(self) -> Collecting | None:
+        """What collects a shard, once a suite was met."""
+        return None if self._sources is None else self._sources.collecting
 
     @property
     def spending(self) -> Spending:
@@ -123,36 +127,6 @@ class Gating:
         from harness.runs.spent import plain
 
         return {} if self._options.replay else plain(self.spending.accounts)
-
-    def _sources(self) -> tuple[StoreFor, Drivers]:
-        """Where predictions are kept and where new ones come from: the ledger and the models, or stored ones alone."""
-        from harness.execution.calls import Calls
-        from harness.execution.fresh import FreshAnswers
-        from harness.execution.recording import Recorder
-        from harness.runs.replaying import replay_sources
-        from harness.runs.session import Drivers
-        from harness.runs.sharding import Collecting
-
-        if self._source is None:
-            ledger = self._options.root / LEDGER
-            if self._options.dry_run:
-                from harness.execution.ledger import paying_ledger
-                from harness.runs.planning import identifying_driver
-
-                self._source = partial(paying_ledger, ledger), Drivers(identifying_driver)
-            elif self._options.replay is not None:
-                self._source = replay_sources(self._options.replay)
-            elif self._options.fresh:
-                self._fresh = FreshAnswers()
-                self._source = partial(self._fresh.store, ledger), Drivers()
-            else:
-                self._calls = Calls()
-                self._source = partial(self._calls.store, ledger), Drivers()
-            if self._options.shard is not None:
-                self._collecting = Collecting(self._options.shard, ledger)
-            if self._options.record is not None:
-                self._recorder = Recorder()
-        return self._source
 
     def refuse_while_declaring(self) -> None:
         """Raises ClaimError while claims are declared: no model may be asked before all of them are known."""
@@ -253,9 +227,10 @@ class Gating:
             for file, claims in self._claims.items():
                 self._collecting.collect(self._sessions[file], [claim.measure for claim in claims.values()])
             return
+        started = time.monotonic()
         self._execute()
         self._live = False  # from here on pytest writes its own line
-        self._report(write=self._controller is None or self._controller.worker == "gw0")
+        self._report(time.monotonic() - started)
 
     def plan(self, *, asking: int) -> None:
         """Count what a run would ask and cost, for `summary`; `asking` tests ask by themselves, and are not counted."""
@@ -280,6 +255,8 @@ class Gating:
         return [run for run in self.suite(file).strategies if run in wanted]
 
     def _execute(self) -> None:
+        from harness.runs.early import execute
+
         for file, claims in self._claims.items():
             session, needed = self._sessions[file], self._needed(file)
             ordered = [claims[key] for key in sorted(claims)]
@@ -291,7 +268,7 @@ class Gating:
             early = self._early_stop(file, session, ordered) if self._options.early_stop else None
             for run in needed:
                 try:
-                    _execute(session, run, ordered, early)
+                    execute(session, run, ordered, early)
                 except HoldfastError as error:
                     session.broken.setdefault(run, str(error))
             self._settle(file, session, ordered, early)
@@ -306,11 +283,11 @@ class Gating:
 
     def _settle(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
         from harness.reporting.early import early_lines
-        from harness.runs.messages import failure_message
+        from harness.runs.judging import judged, unjudged
         from harness.runs.settling import settle
 
-        unjudged = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
-        possible = [claim for claim in claims if claim not in unjudged]
+        without = {claim: why for claim in claims if (why := self._why_unjudged(file, session, claim))}
+        possible = [claim for claim in claims if claim not in without]
         if early is None:
             identical = self._comparison(file, session).identical
             verdicts = settle(possible, session.outcomes, session.largest_cost, identical)
@@ -320,23 +297,13 @@ class Gating:
             self._told += early_lines(session.suite.name, self._stopped[file])
         for claim, verdict in zip(possible, verdicts, strict=True):
             done = effect(claim.role, str(verdict.status), self.profile, inconclusive=self._inconclusive)
-            blocks = done is Effect.BLOCK
-            self._judged[claim.test, claim.index] = Judged(
-                label="MISSED" if str(verdict.status) == "FAIL" and not blocks else str(verdict.status),
-                blocks=blocks,
-                message=failure_message(session, claim, verdict) if blocks else "",
-            )
+            self._judged[claim.test, claim.index] = judged(session, claim, verdict, done)
             self._settled.setdefault(file, []).append((claim, verdict, done))
-        told = {why for claim, why in unjudged.items() if claim.measure.run not in session.broken}
+        told = {why for claim, why in without.items() if claim.measure.run not in session.broken}
         self._unjudged[file] = sorted(told)
-        for claim, why in unjudged.items():
+        for claim, why in without.items():
             broken = claim.measure.run in session.broken
-            self._judged[claim.test, claim.index] = Judged(
-                label="BROKEN" if broken else f"NO {str(claim.against).upper()}",
-                blocks=broken or (self.profile == "release" and claim.role != "report"),
-                settled=False,
-                message=why,
-            )
+            self._judged[claim.test, claim.index] = unjudged(claim, why, broken=broken, profile=self.profile)
 
     def _read_accepted(self, file: Path, session: SuiteSession, claims: list[DeclaredClaim]) -> list[str]:
         """The accepted claims that are missing now. Raises FixtureError for a damaged baseline or anchor."""
@@ -410,12 +377,16 @@ class Gating:
             refused = refused or not done
         return refused
 
-    def _report(self, *, write: bool) -> None:
+    def _report(self, seconds: float) -> None:
+        """Write the report of a run that took so long; of several workers the first writes."""
         from harness.reporting.again import asked_again_line
         from harness.reporting.reuse import reuse_warning
-        from harness.runs.reports import Finished, build_report, write_report
+        from harness.runs.ending import end_run
+        from harness.runs.provenance import effort, provenance
+        from harness.runs.reports import Finished
         from harness.runs.reusing import holdout_notes, holdout_use
 
+        write = self._controller is None or self._controller.worker == "gw0"
         suites = [
             Finished(
                 session=self._sessions[file],
@@ -423,43 +394,60 @@ class Gating:
                 unjudged=self._unjudged.get(file, []),
                 incomplete=[*self._selected, *self._incomplete.get(file, [])],
                 notes=holdout_notes(self._sessions[file]),
+                accepted=self._comparison(file, self._sessions[file]).accepted,
                 use=holdout_use(self._sessions[file], self._options.root, note=write),
                 selftest=self._selftests.get(file),
                 early=self._stopped.get(file, {}),
             )
             for file in self._claims
         ]
-        report = build_report(suites, root=self._options.root, profile=self.profile)
-        self.verdicts_json = write_report(report, self.report_folder if write else None)
+        source = provenance(
+            self._options.root,
+            profile=self.profile,
+            command=self._options.command,
+            effort=effort(self.spent(), seconds) if self._controller is None else None,
+        )
+        report, self.ended = end_run(
+            suites,
+            source,
+            root=self._options.root,
+            folder=self.report_folder,
+            write=write,
+            png_charts=self._png_charts,
+            environment=os.environ,
+        )
         for suite in report.suites:
             self._told += [f"{suite.name}: {note}" for note in suite.notes]
             self._told += [reuse_warning(suite.name, suite.use)] if suite.use and suite.use.outworn else []
             self._told += [asked_again_line(f"{suite.name}/{run}", found) for run, found in suite.asked_again.items()]
-        if write and self._recorder is not None and self._options.record is not None:
-            self._recorder.write(self._options.record)
+        if write and self._sources and self._sources.recorder and self._options.record is not None:
+            self._sources.recorder.write(self._options.record)
             self._told.append(f"recorded: {self._shown(self._options.record)}")
 
     def summary(self) -> list[str]:
         """What the end of a pytest run says: the decision, each suite's counts, and where the report is."""
         if self._collecting is not None:
             return [*self._collecting.lines, *self.calls_told]
-        if not self.verdicts_json:
+        if self.ended is None:
             return self._told
-        from harness.runs.reports import summary_lines
         from harness.runs.spent import joined, spent_lines
 
-        return [
-            *summary_lines(self.verdicts_json),
-            *self.calls_told,
-            *self._told,
-            *spent_lines(joined([self.spent()])),
-            f"report: {self._shown(self.report_folder / 'report.md')}",
-        ]
+        spent = spent_lines(joined([self.spent()]))
+        return [*self.ended.summary, *self.calls_told, *self._told, *spent, *self.ended.files]
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """What GitHub Actions is told at the end, a workflow command a line."""
+        from harness.runs.ending import broken_commands
+
+        if self.ended is not None:
+            return self.ended.commands
+        return broken_commands(self._broken, root=self._options.root, environment=os.environ)
 
     @property
     def calls_told(self) -> list[str]:
         """Why runs were asked that the ledger knows in some version, a line for each."""
-        return self._calls.lines() if self._calls else []
+        return self._sources.calls.lines() if self._sources and self._sources.calls else []
 
     @property
     def shard(self) -> Shard | None:
@@ -480,19 +468,3 @@ class Gating:
         with shown as progress:
             self._running = what, progress
             yield progress
-
-
-def _execute(session: SuiteSession, run: str, claims: list[DeclaredClaim], early: EarlyStop | None) -> None:
-    """Ask for all that the claims about `run` need, edited inputs included. Raises HoldfastError where it can't be."""
-    if early is not None and early.covers(run):
-        with session.paying(run):
-            early.execute(run)
-        return
-    session.table(run)
-    for claim in claims:
-        if claim.measure.run == run and claim.measure.variants:
-            session.outcomes(claim.measure)
-
-
-def _with_repeats(suite: Suite, repeats: int) -> Suite:
-    return replace(suite, strategies={n: replace(s, repeats=repeats) for n, s in suite.strategies.items()})

@@ -38,7 +38,7 @@ def initialise(folder: Path, *, task: str) -> Iterator[str]:
     ):
         yield from freeze(fixture)
     yield f"next: cd {shown(folder)} && pytest suites/"
-    yield "then: open reports/latest/report.md, and put your own cases into fixtures/ (harness import --help)"
+    yield "then: open reports/latest/report.html, and put your own cases into fixtures/ (harness import --help)"
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:

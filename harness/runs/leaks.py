@@ -47,7 +47,7 @@ class Leak:
 
 
 def cards_of(suite: Suite) -> list[TrainingCard]:
-    """The cards of all LoRA weights that a suite's strategies use."""
+    """The cards of all trained weights that a suite's strategies use."""
     return [card for adapter in suite.adapters.values() if (card := training_card(adapter)) is not None]
 
 

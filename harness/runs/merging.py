@@ -22,4 +22,4 @@ def judge(ledger: Path) -> int:
 
 
 def _arguments(ledger: Path) -> list[str]:
-    return ["suites/", "--gate-replay", str(ledger)]
+    return ["suites/", f"--gate-replay={ledger}"]

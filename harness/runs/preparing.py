@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from harness.core.digests import digest
 from harness.core.errors import FixtureError
 from harness.core.kinds import Kind
 from harness.core.records import Case, Slice, Task
-from harness.core.schemas import AnswerSchema
+from harness.core.schemas import AnswerSchema, label_text
 from harness.fixtures_io.cases import read_rows, write_cases, write_jsonl
 from harness.fixtures_io.declarations import shown
 from harness.fixtures_io.importing import RAW
-from harness.fixtures_io.tasks import load_fixture
+from harness.fixtures_io.tasks import TASK_FILE, load_fixture
 from harness.preparing.cleaning import clean
 from harness.preparing.duplicates import Policy, find_pairs, settle_copies
 from harness.preparing.labels import (
@@ -33,27 +33,44 @@ from harness.preparing.labels import (
 )
 from harness.preparing.masking import mask, mask_samples
 from harness.preparing.needs import Need
+from harness.preparing.personal_data import find_personal_data
 from harness.preparing.rows import Row, StepReport
 from harness.preparing.rules import Change, changed_rules
 from harness.preparing.splitting import Split, split
 from harness.reporting.data_card import Prepared, data_card
 
 CARD, SUSPECTS, SETTINGS = "CARD.md", "suspects.jsonl", "prepared.json"
+SEMANTIC_UP_TO = 50_000
+"""Rows that are compared by meaning without being asked to: one core embeds about 50 mails of 46 words in a second."""
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a preparation does. Shares are of all rows; the holdout is to carry claims of `accuracy` and `margin`."""
+    """What a preparation does. Shares are of all rows; the holdout is to carry claims of `accuracy` and `margin`.
+
+    `semantic`: whether texts are embedded; None for up to SEMANTIC_UP_TO rows.
+    """
 
     leave_out: tuple[str, ...] = ()
     masking: bool = True
-    semantic: bool = True
+    semantic: bool | None = None
     holdout: float = 0.3
     validation: float = 0.1
     accuracy: float | None = None
     margin: float | None = None
     seed: int = 7
+
+    def __post_init__(self) -> None:
+        """Raises FixtureError for numbers that are no shares, or leave nothing to the pool."""
+        if not (self.holdout > 0 <= self.validation and self.holdout + self.validation < 1):
+            raise FixtureError(
+                f"a holdout of {self.holdout:g} and a validation of {self.validation:g} are no shares of the rows that "
+                "leave some to the pool; expected numbers above 0 that are less than 1 together, such as 0.3 and 0.1"
+            )
+        for name in ("accuracy", "margin"):
+            if (value := getattr(self, name)) is not None and not 0 < value < 1:
+                raise FixtureError(f"{name} is a rate above 0 and below 1, such as 0.9; got {value:g}")
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -77,6 +94,10 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     Writes pool.jsonl, validation.jsonl, holdout.jsonl, CARD.md, suspects.jsonl and prepared.json; the same rows and
     settings give the same bytes. Raises FixtureError where there are no raw rows, or the holdout is frozen.
     """
+    if not (folder / TASK_FILE).is_file():
+        raise FixtureError(
+            f"{shown(folder)} holds no {TASK_FILE}; write one with: harness import csv … --out {shown(folder)}"
+        )
     fixture = load_fixture(folder)
     if fixture.lock_path.exists():
         raise FixtureError(
@@ -88,10 +109,18 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     steps = _Steps()
     yield f"{shown(folder / RAW)}: {len(rows)} rows"
     read = len(rows)
+    if settings.semantic is None:
+        settings = replace(settings, semantic=read <= SEMANTIC_UP_TO)
+        if not settings.semantic:
+            yield (
+                f"more than {SEMANTIC_UP_TO:,} rows: nothing is compared by meaning, so fewer copies and wrong labels "
+                "are found; --semantic does it, at about an hour of one core for 200,000 mails"
+            )
     cleaned, reports = clean(rows, leave_out=settings.leave_out, free_fields=free)
     yield from steps.add(*reports)
     if settings.masking:
-        cleaned, report = mask(cleaned)
+        _refuse_personal_labels(cleaned, closed)
+        cleaned, report = mask(cleaned, labels=closed)
         steps.done = [mask_samples(earlier) for earlier in steps.done]
         yield from steps.add(report)
     policy, embedding = Policy(), embed if settings.semantic else None
@@ -118,6 +147,7 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
     yield from steps.add(parts.report)
     if parts.reach:
         yield f"the holdout could tell: {parts.reach['']}"
+        yield from (f"of another size: {reach}" for reach in parts.other_sizes)
     _write(folder, parts, ranked)
     prepared = Prepared(
         task=task.name,
@@ -127,6 +157,7 @@ def prepare(folder: Path, settings: Settings, *, embed: Embed) -> Iterator[str]:
         changes=tuple(changes),
         suspects=len(ranked),
         reach={name or "all": str(reach) for name, reach in parts.reach.items()},
+        other_sizes=tuple(map(str, parts.other_sizes)),
         settings=settings.as_dict(),
     )
     (folder / CARD).write_text(data_card(prepared), encoding="utf-8")
@@ -161,6 +192,17 @@ def _fields(task: Task) -> tuple[list[str], list[str]]:
     schema = AnswerSchema(task.schema)
     closed = [name for name in task.decision_fields if schema.enumerated(name) is not None]
     return closed, [name for name in task.decision_fields if name not in closed]
+
+
+def _refuse_personal_labels(rows: Sequence[Row], closed: Sequence[str]) -> None:
+    """Raises FixtureError for labels that hold personal data: masked, different ones would become one."""
+    for name in closed:
+        labels = sorted({label_text(row.expected[name]) for row in rows})
+        if found := [number for number, label in enumerate(labels) if find_personal_data(label)]:
+            raise FixtureError(
+                f"{len(found)} of {len(labels)} labels of {name!r} hold personal data, which can't be masked without "
+                "mixing labels up; name them otherwise in the table and import it again, or prepare with --no-masking"
+            )
 
 
 def _needs(settings: Settings, task: Task) -> list[Need]:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import __version__
 from harness.core.comparisons import right
 from harness.core.costs import field_cost
 from harness.core.digests import digest
+from harness.core.errors import FixtureError
 from harness.core.gate import Verdict
 from harness.core.policy import Effect
-from harness.core.records import ANCHOR, Adapter, FieldCost, Task, Usage
+from harness.core.records import Adapter, FieldCost, Task, Usage
+from harness.core.schemas import AnswerSchema, label_text
 from harness.core.scoring import SCORING_VERSION
 from harness.core.tables import OutcomeTable
-from harness.core.wording import measured, wrapped
 from harness.drivers.pricing import cost_usd
-from harness.reporting.escaping import plain_line
+from harness.fixtures_io.suites import Project
+from harness.fixtures_io.tasks import Fixture
+from harness.reporting.charts.pictures import Pictures, chart_files, paths, write_pictures
+from harness.reporting.comment import comment_markdown
 from harness.reporting.files import verdicts_json, write_files, write_text
+from harness.reporting.html.fingerprint import digest_in, digest_of
 from harness.reporting.markdown import report_markdown
 from harness.reporting.model import (
+    AcceptedRun,
     EarlyStopped,
     HoldoutUse,
     JudgedClaim,
@@ -38,15 +38,16 @@ from harness.reporting.model import (
     SelfTest,
     SuiteReport,
 )
+from harness.reporting.provenance import effort_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
+from harness.runs.settings import settings
+from harness.runs.studies import CEILING, FRAGILITY, read_ceiling, read_fragility, study_file
 from harness.runs.training_cards import trained_weights
+from harness.runs.treatments import run_treatment
 
 Settled = tuple[DeclaredClaim, Verdict, Effect]
-UNMET = 10
-WIDTH = 100
-LONGEST = 3 * WIDTH
-_PACKAGES = ("numpy", "scipy", "jsonschema", "torch", "transformers", "peft", "openai")
+_SERVED = ("openai_chat",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,90 +60,45 @@ class Finished:
     incomplete: Sequence[str]
     notes: Sequence[str] = ()
     use: HoldoutUse | None = None
+    accepted: AcceptedRun | None = None
     selftest: SelfTest | None = None
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
 
-def build_report(suites: Sequence[Finished], *, root: Path, profile: str) -> Report:
+def build_report(suites: Sequence[Finished], *, root: Path, provenance: Provenance) -> Report:
     """Everything that the report files show."""
-    return Report(
-        suites=[_suite(suite) for suite in suites],
-        provenance=Provenance(
-            revision=git_revision(root), versions=versions(), command="pytest suites/", profile=profile
-        ),
-    )
+    project = Project(root=root, **{k: v for k, v in settings(root).items() if k == "reports"})
+    return Report(suites=[_suite(suite, project) for suite in suites], provenance=provenance)
 
 
-def write_report(report: Report, folder: Path | None) -> str:
-    """Write report.md, verdicts.json and outcomes.jsonl into `folder`, if there is one; returns verdicts.json."""
+def write_report(report: Report, folder: Path | None, *, png_charts: bool = False) -> str:
+    """Write the report's files into `folder`, if there is one; returns verdicts.json.
+
+    report.html, and the charts as PNG files where they are wanted, are made again only when what they show changed.
+    """
+    verdicts = verdicts_json(report)
     if folder is not None:
         write_files(folder, report)
-        write_text(folder / "report.md", report_markdown(report))
-    return verdicts_json(report)
+        pictures = chart_files(report) if png_charts else {}
+        markdown = report_markdown(report, pictures)
+        write_text(folder / "report.md", markdown)
+        write_text(folder / "comment.md", comment_markdown(report))
+        lasting = markdown.replace(effort_line(report), "")  # a run that found the same has the same page
+        _write_page(report, folder, digest_of(report, lasting, verdicts), pictures)
+    return verdicts
 
 
-def summary_lines(verdicts: str) -> list[str]:
-    """The counts of each suite, and the gates and guards that are not met, from the text of verdicts.json."""
-    content = json.loads(verdicts)
-    lines = []
-    for suite in content["suites"]:
-        claims = suite["claims"]
-        counts = Counter(str(claim["status"]) for claim in claims)
-        blocks = sum(claim["effect"] == str(Effect.BLOCK) for claim in claims)
-        told = ", ".join(f"{counts[status]} {status}" for status in ("PASS", "INCONCLUSIVE", "FAIL") if counts[status])
-        lines.append(f"{suite['suite']}: {told or 'nothing judged'}; {blocks or 'none'} blocking")
-        lines += [f"{suite['suite']}: {run} could not be run: {why}" for run, why in suite["broken"].items()]
-    return lines + _unmet_lines(content["suites"])
+def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures) -> None:
+    file = folder / "report.html"
+    if digest_in(file) == digest and all((folder / name).is_file() for name in paths(pictures)):
+        return
+    from harness.reporting.html.page import report_html
+
+    write_pictures(folder, pictures)
+    write_text(file, report_html(report, digest=digest))
 
 
-def _unmet_lines(suites: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The gates and guards that are not PASS, each with its sentence, those that block first."""
-    unmet = [
-        (f"{suite['suite']}/{claim['run']}" if len(suites) > 1 else claim["run"], claim)
-        for suite in suites
-        for claim in suite["claims"]
-        if claim["role"] != "report" and claim["status"] != "PASS"
-    ]
-    unmet.sort(key=lambda named: bool(named[1]["effect"] != str(Effect.BLOCK)))
-    lines: list[str] = []
-    for run, claim in unmet[:UNMET]:
-        subject = measured(claim["metric"], **{name: claim.get(name) for name in ("field", "slice", "quantile", "k")})
-        subject += " against the anchor" if claim.get("against") == ANCHOR else ""
-        told = f"{claim['status']}: {run}, {subject}: {claim['sentence']}"
-        lines += wrapped(plain_line(told, limit=LONGEST), width=WIDTH, indent="  ")
-    if len(unmet) > UNMET:
-        lines.append(f"  and {len(unmet) - UNMET} more that are not PASS")
-    return lines
-
-
-def git_revision(root: Path) -> str:
-    """The commit of the project, with `+changes` if files differ from it; "" outside git."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+changes", "--abbrev=12", "--exclude=*"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """The versions of Holdfast, Python and the packages that answers may depend on."""
-    found = {"holdfast": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _suite(finished: Finished) -> SuiteReport:
+def _suite(finished: Finished, project: Project) -> SuiteReport:
     session = finished.session
     suite, task = session.suite, session.task
     runs = {}
@@ -159,6 +115,8 @@ def _suite(finished: Finished) -> SuiteReport:
             example_count=len(session.prompt(name).examples),
             early=finished.early.get(name),
             proofs=session.proofs(name),
+            machine_s=_machine_s(adapter, table),
+            treatment=run_treatment(session, name),
         )
     return SuiteReport(
         name=suite.name,
@@ -173,6 +131,7 @@ def _suite(finished: Finished) -> SuiteReport:
         unjudged=finished.unjudged,
         incomplete=finished.incomplete,
         baseline=session.baseline,
+        accepted=finished.accepted,
         cost_of=lambda name, expected, given: _cost_of(task, name, expected, given),
         attribution=suite.fixture.attribution,
         notes=finished.notes,
@@ -180,7 +139,22 @@ def _suite(finished: Finished) -> SuiteReport:
         selftest=finished.selftest,
         asked_again=session.asked_again,
         trained=trained_weights((name, session.adapter(name)) for name in runs),
+        **_studies(session, project, runs),
+        economics=suite.fixture.economics,
+        pool={} if suite.fixture.economics is None else _pool_labels(suite.fixture),
     )
+
+
+def _studies(session: SuiteSession, project: Project, runs: Iterable[str]) -> dict[str, Any]:
+    """What was measured of these runs on pool cases."""
+    found: dict[str, dict[str, Any]] = {"ceilings": {}, "fragilities": {}}
+    for run in runs:
+        for name, study, read in (("ceilings", CEILING, read_ceiling), ("fragilities", FRAGILITY, read_fragility)):
+            path = study_file(project, study, session.suite.name, run)
+            known = read(path, digest=session.answer_digest(run)) if path.is_file() else None
+            if known is not None:
+                found[name][run] = known
+    return found
 
 
 def judged_claims(settled: Sequence[Settled]) -> list[JudgedClaim]:
@@ -216,3 +190,34 @@ def _usd_per_1000(adapter: Adapter, table: OutcomeTable) -> float | None:
     usage = Usage(input_tokens=int(np.nansum(table.input_tokens)), output_tokens=int(np.nansum(table.output_tokens)))
     total = cost_usd(adapter.price, adapter.model, usage, adapter.options.get("provider"))
     return None if total is None else 1000 * total / answered
+
+
+def _machine_s(adapter: Adapter, table: OutcomeTable) -> float | None:
+    """Seconds of a machine per answer, measured when the answers were made; None where tokens have a price.
+
+    A model in this process tells its share of the time; a server of one's own answers as many requests at once as the
+    adapter sends.
+    """
+    known = table.latency_s[~np.isnan(table.latency_s)]
+    if adapter.price is not None or not known.size:
+        return None
+    return float(known.mean()) / (adapter.limits.concurrency if adapter.driver in _SERVED else 1)
+
+
+def _pool_labels(fixture: Fixture) -> dict[str, dict[str, int]]:
+    """How many labelled examples the pool holds: decision field with a closed list of labels → label → count.
+
+    Empty where there is no pool that can be read.
+    """
+    schema = AnswerSchema(fixture.task.schema)
+    labels = {name: schema.enumerated(name) for name in fixture.task.decision_fields}
+    counts = {name: {label_text(value): 0 for value in known} for name, known in labels.items() if known}
+    try:
+        for case in fixture.pool():
+            for name, count in counts.items():
+                label = label_text(case.expected[name])
+                if label in count:  # several right labels are a list, which is none
+                    count[label] += 1
+    except FixtureError:
+        return {}
+    return counts

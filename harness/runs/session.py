@@ -26,7 +26,6 @@ from harness.core.records import (
     Case,
     Failure,
     Measure,
-    Outcome,
     Prompt,
     Proof,
     RemoteDriver,
@@ -193,20 +192,24 @@ class SuiteSession:
 
     def digest(self, run: str) -> str:
         """A digest of everything that determines the answers and outcomes of a run, the cases aside."""
+        return digest({**self._determinants(run), "repeats": self.strategy(run).repeats})
+
+    def answer_digest(self, run: str) -> str:
+        """`digest`, however often each case is asked."""
+        return digest(self._determinants(run))
+
+    def _determinants(self, run: str) -> dict[str, object]:
         strategy = self.strategy(run)
-        return digest(
-            {
-                "prompt": self.prompt(run).digest,
-                "identity": dict(self._drivers.identity(self.adapter(run))),
-                "decoding": str(strategy.decoding),
-                "sampling": [strategy.sampling.temperature, strategy.sampling.max_tokens, strategy.sampling.seed],
-                "parse": str(strategy.parse),
-                "repeats": strategy.repeats,
-                "validator": strategy.validator,
-                "review_below": strategy.review_below,
-                "scoring": SCORING_VERSION,
-            }
-        )
+        return {
+            "prompt": self.prompt(run).digest,
+            "identity": dict(self._drivers.identity(self.adapter(run))),
+            "decoding": str(strategy.decoding),
+            "sampling": [strategy.sampling.temperature, strategy.sampling.max_tokens, strategy.sampling.seed],
+            "parse": str(strategy.parse),
+            "validator": strategy.validator,
+            "review_below": strategy.review_below,
+            "scoring": SCORING_VERSION,
+        }
 
     def identity(self, run: str) -> Mapping[str, str]:
         """What the run's driver says it is: digests and versions."""
@@ -406,19 +409,20 @@ class SuiteSession:
         self._execute(run, render(single, self.prompt(run), cases), len(cases), sink)
         return answers
 
-    def judge(self, run: str, cases: Sequence[Case]) -> list[list[Outcome]]:
-        """How a run does on labelled cases outside the holdout: per repeat the outcomes, in the order of the cases."""
+    def judge(self, run: str, cases: Sequence[Case]) -> OutcomeTable:
+        """How a run does on labelled cases outside the holdout."""
         strategy, scorer = self.strategy(run), self.scorer(run)
-        under_way, row = UnderWay(cases, strategy.repeats), {case.id: i for i, case in enumerate(cases)}
-        found: dict[tuple[int, int], Outcome] = {}
+        under_way, largest = UnderWay(cases, strategy.repeats), scorer.costs.largest(case.expected for case in cases)
+        builder = TableBuilder(
+            cases=cases, repeats=strategy.repeats, decision_fields=self.task.decision_fields, largest_cost=largest
+        )
 
         def sink(request: Request, reply: Response | Failure) -> None:
-            case = under_way.done(request)
-            found[request.repeat, row[case.id]] = scorer.score(case, request.repeat, reply)
+            builder.add(scorer.score(under_way.done(request), request.repeat, reply), reply)
 
-        total = len(cases) * strategy.repeats
-        self._execute(run, render(strategy, self.prompt(run), under_way), total, sink)
-        return [[found[repeat, i] for i in range(len(cases))] for repeat in range(strategy.repeats)]
+        requests = render(strategy, self.prompt(run), under_way)
+        self._execute(run, requests, len(cases) * strategy.repeats, sink)
+        return builder.finish()
 
     def _flips(self, measure: Measure) -> Outcomes:
         """1 for each edited input whose answer differs from the one to the original; clusters are the cases."""

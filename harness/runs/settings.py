@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +36,29 @@ class Options:
     dry_run: bool = False
     max_cost: float | None = None
     shard: Shard | None = None
+    command: str = "pytest suites/"
+
+
+def given_options(option: argparse.Namespace, root: Path, arguments: Iterable[object]) -> Options:
+    """The options of a pytest command line, in a project at `root`; `arguments` are what was typed behind `pytest`."""
+    return Options(
+        root=root,
+        adapter=option.gate_adapter,
+        repeats=option.gate_repeats,
+        profile=option.gate_profile,
+        report=Path(option.gate_report) if option.gate_report else None,
+        accept=option.gate_accept,
+        overrides=tuple(option.gate_override_slice),
+        record=Path(option.gate_record).absolute() if option.gate_record else None,
+        replay=Path(option.gate_replay).absolute() if option.gate_replay else None,
+        selftest=option.gate_selftest,
+        early_stop=option.gate_early_stop,
+        fresh=option.gate_fresh,
+        dry_run=option.gate_dry_run,
+        max_cost=option.gate_max_cost,
+        shard=option.gate_shard,
+        command=shlex.join(["pytest", *map(str, arguments)]),
+    )
 
 
 def settings(root: Path) -> dict[str, Any]:
@@ -41,7 +67,7 @@ def settings(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("holdfast", {})
-    known = ("adapters", "fixtures", "inconclusive", "profile", "reports")
+    known = ("adapters", "fixtures", "inconclusive", "png_charts", "profile", "reports")
     unknown = sorted(set(found) - set(known))
     if unknown:
         raise ClaimError(
@@ -61,3 +87,11 @@ def inconclusive(declared: object) -> dict[str, Effect]:
         if word not in words:
             raise ClaimError(f"{where}.{profile} is {word!r}; expected {' or '.join(words)}")
     return {**INCONCLUSIVE, **{profile: Effect(word) for profile, word in declared.items()}}
+
+
+def switch(found: Mapping[str, Any], key: str) -> bool:
+    """Whether something that is off by default is declared on; raises ClaimError for anything but true and false."""
+    value = found.get(key, False)
+    if not isinstance(value, bool):
+        raise ClaimError(f"pyproject.toml: [tool.holdfast] {key} is {value!r}; expected true or false")
+    return value

@@ -4,12 +4,24 @@ import pytest
 
 from harness.core import statistics as st
 from harness.core.fragility import Variant, fragility
-from harness.core.records import Outcome, Status
+from harness.core.records import Case, Failure, Outcome, Response, Status
+from harness.core.tables import TableBuilder
 
 N = 40
 
 
-def outcomes(*, wrong=(), otherwise=(), failed=()):
+def outcomes(*answers, clusters=(None,) * N):
+    """A table with a repeat for each of these changes: see `said`."""
+    cases = [Case(id=f"c{i}", inputs={}, expected={}, cluster=clusters[i]) for i in range(N)]
+    builder = TableBuilder(cases=cases, repeats=len(answers), decision_fields=("kind",), largest_cost=1.0)
+    for repeat, changes in enumerate(answers):
+        for outcome in said(repeat, **changes):
+            failed = outcome.status is Status.ERROR
+            builder.add(outcome, Failure(kind="x", message="") if failed else Response(text=""))
+    return builder.finish()
+
+
+def said(repeat, *, wrong=(), otherwise=(), failed=()):
     """Right answers "a" but for these cases; in `otherwise` the wrong answer is "c" instead of "b"."""
     found = []
     for i in range(N):
@@ -18,7 +30,7 @@ def outcomes(*, wrong=(), otherwise=(), failed=()):
         found.append(
             Outcome(
                 case_id=f"c{i}",
-                repeat=0,
+                repeat=repeat,
                 status=status,
                 fields={"kind": status is Status.CORRECT},
                 cost=0.0,
@@ -30,18 +42,18 @@ def outcomes(*, wrong=(), otherwise=(), failed=()):
 
 
 def drop(name, **changes):
-    return Variant(name=f"without {name}", examples=("x",), dropped=name), outcomes(**changes)
+    return Variant(name=f"without {name}", examples=("x",), dropped=name), outcomes(changes)
 
 
 def measured(drops, orders=(), *, declared=None, clusters=(None,) * N):
-    declared = declared or [outcomes(wrong=range(4)), outcomes(wrong=range(4))]
-    return fragility("suite/few", declared, drops, orders, fields=["kind"], clusters=clusters, examples=("x", "y", "z"))
+    asked = outcomes(*(declared or [{"wrong": range(4)}, {"wrong": range(4)}]), clusters=clusters)
+    return fragility("suite/few", asked, drops, orders, examples=("x", "y", "z"))
 
 
 def test_each_variant_is_compared_case_by_case_with_the_declared_prompt():
     found = measured(
         [drop("x", wrong=range(10)), drop("y", wrong=range(1)), drop("z", wrong=range(2), otherwise=(2, 3))],
-        [(Variant(name="order 1", examples=("z", "y", "x")), outcomes(wrong=range(4)))],
+        [(Variant(name="order 1", examples=("z", "y", "x")), outcomes({"wrong": range(4)}))],
     )
     assert (found.examples, found.cases, found.declared.estimate) == (3, N, 0.9)
     x, y, z = found.drops.variants
@@ -72,7 +84,7 @@ def test_clusters_widen_the_limits():
 
 
 def test_what_moves_when_the_same_prompt_is_asked_again_is_told_apart():
-    found = measured([drop("x")], declared=[outcomes(wrong=range(4)), outcomes(wrong=range(2))])
+    found = measured([drop("x")], declared=[{"wrong": range(4)}, {"wrong": range(2)}])
     assert (found.again.moved, found.again.gains) == (2, 2)
 
 

@@ -267,3 +267,16 @@ def test_every_text_ends_in_one_status_and_an_unusable_one_is_never_cheaper(text
     assert 0 <= outcome.cost <= failure.cost
     assert outcome.valid == (outcome.status in (Status.CORRECT, Status.WRONG))
     assert bool(outcome.problem) == (outcome.status is Status.INVALID)
+
+
+@pytest.mark.parametrize(
+    ("given", "lowest"),
+    [
+        (SURE | {"team": 0.3}, 0.3),
+        (SURE | {"team": math.nan}, None),
+        ({"team": 0.3}, None),
+        (None, None),
+    ],
+)
+def test_the_confidence_of_an_outcome_is_the_lowest_of_its_decision_fields(given, lowest):
+    assert Scorer(TICKETS).score(CASE, 0, reply(RIGHT, confidence=given)).confidence == lowest

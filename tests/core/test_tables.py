@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.records import Case, Failure, Outcome, Response, Status, Task, Usage
 from harness.core.scoring import Scorer
-from harness.core.tables import MISSING, STATUSES, TableBuilder
+from harness.core.tables import MISSING, STATUSES, TEXT_KEPT, TableBuilder
 
 CASES = [Case(id=f"c{i}", inputs={"text": ""}, expected={}, cluster="k" if i < 2 else None) for i in range(4)]
 
@@ -135,3 +135,14 @@ def test_a_table_keeps_no_log_probabilities():
     del reply
     assert made.finish().count(Status.REVIEW) == 1
     assert sys.getrefcount(logprobs) == before
+
+
+def test_the_beginning_of_an_unusable_answer_and_the_confidence_of_a_usable_one_are_kept():
+    made = builder(repeats=1)
+    made.add(outcome("c0", status=Status.INVALID, problem="prose"), Response(text="I think " + 1000 * "x"))
+    made.add(outcome("c1", confidence=0.25), Response(text='{"kind": "c1"}'))
+    made.add(outcome("c2", status=Status.ERROR, problem="timeout"), Failure(kind="timeout", message="late"))
+    table = made.finish()
+    assert table.texts[:, 0].tolist() == ["I think " + (TEXT_KEPT - 8) * "x", "", "", ""]
+    assert np.isnan(table.confidence[[0, 2, 3], 0]).all()
+    assert table.confidence[1, 0] == 0.25

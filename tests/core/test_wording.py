@@ -243,3 +243,19 @@ def test_a_printed_bound_never_contradicts_the_verdict(n: int, floor: float, dat
     shown, asked = float(found[2]), float(found[3])
     assert asked == pytest.approx(100 * floor)
     assert {PASS: shown >= asked, INCONCLUSIVE: shown < asked, FAIL: shown < asked}[verdict.status]
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        (1234.4, "EUR 1,234"),
+        (99.996, "EUR 100"),
+        (12.3, "EUR 12.30"),
+        (0.2, "EUR 0.20"),
+        (0.0021, "EUR 0.0021"),
+        (0, "EUR 0.00"),
+        (-5396, "EUR -5,396"),
+    ],
+)
+def test_money_has_as_many_digits_as_matter(amount: float, written: str) -> None:
+    assert wording.money(amount, "EUR") == written

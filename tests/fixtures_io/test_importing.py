@@ -165,7 +165,14 @@ def test_a_file_with_only_a_header_is_refused(load):
 
 
 def test_a_quote_that_is_never_closed_is_refused(load):
-    assert "train.csv:1 can't be read as CSV" in refusal(load, b'text,label\n"open,card\n')
+    told = refusal(load, b'text,label\n"two\nlines",card\n"open,card\nmore,card\n')
+    assert "train.csv:4: the row that begins here can't be read as CSV" in told
+    assert "a quotation mark that is not closed" in told
+
+
+def test_two_columns_of_one_name_are_refused(load):
+    message = "train.csv has two columns 'text'; rename one of them in its header line"
+    assert refusal(load, "text,text,label\na,b,card\n") == message
 
 
 def test_bytes_that_are_no_text_are_refused(load):
@@ -311,6 +318,31 @@ def test_bad_rows_are_left_out_only_when_asked_and_listed(tmp_path):
         "  line 3: not a JSON object",
         "  line 4: the label is blank",
     ]
+
+
+def test_lines_are_those_in_which_rows_begin(tmp_path):
+    rows, *_ = imported_rows(tmp_path, "csv", 'text,kind\n\n"a\nb",x\nc,y\n', labels=("kind",))
+    assert [row["line"] for row in rows] == [3, 5]
+
+
+def test_a_file_of_another_kind_is_refused_with_what_its_lines_are(tmp_path):
+    with pytest.raises(FixtureError, match=r"rows\.jsonl has no row that can be read:\n  line 1: not JSON"):
+        imported_rows(tmp_path, "jsonl", "text,kind\na,x\n", labels=("kind",))
+
+
+def test_dates_that_are_none_are_bad_rows(tmp_path):
+    content = "text,kind,day\na,x,2024-13-01\nb,x,03.04.2025\nc,x,2025-04-03 10:00\nd,x,\n"
+    with pytest.raises(FixtureError) as caught:
+        imported_rows(tmp_path, "csv", content, labels=("kind",), date="day")
+    assert "has 2 bad rows" in str(caught.value)
+    assert "line 3: '03.04.2025' is no date; expected ISO 8601, such as 2026-03-01" in str(caught.value)
+
+
+def test_a_label_of_nearly_every_row_is_told(tmp_path):
+    content = "text,kind,name\n" + "".join(f"a {n},{'xy'[n % 2]},name {n}\n" for n in range(30))
+    _, told, _ = imported_rows(tmp_path, "csv", content, labels=("kind", "name"))
+    free = "name has a label for nearly every row; if its values are free, import it with --value name"
+    assert [line for line in told if "nearly every row" in line] == [free]
 
 
 def test_an_id_that_stands_twice_is_a_bad_row(tmp_path):

@@ -7,6 +7,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+import jinja2.ext
+import markdown_it
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_svg
 import pytest
 import scipy.special
 import scipy.stats
@@ -15,7 +19,10 @@ from harness.runs.freezing import freeze
 from harness.runs.gating import Gating
 from harness.runs.planting import suite_self_test
 
-PRELOADED = (scipy.special, scipy.stats, freeze, Gating, suite_self_test)
+PRELOADED = (
+    *(scipy.special, scipy.stats, freeze, Gating, suite_self_test, jinja2.ext, markdown_it),
+    *(matplotlib.backends.backend_agg, matplotlib.backends.backend_svg),
+)
 """pytester forgets modules that a run inside it imports, and NumPy can't be imported twice."""
 
 SCHEMA = {
@@ -126,5 +133,8 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Away from GitHub, wherever the tests themselves run."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
     return Project(pytester)

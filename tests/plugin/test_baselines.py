@@ -268,3 +268,27 @@ def test_a_new_policy_is_applied_to_accepted_predictions(accepted):
     assert accepted.calls == calls
     (claim,) = accepted.claims
     assert claim["estimate"] == 0.0
+
+
+def test_a_changed_prompt_is_shown_with_its_difference_from_the_accepted_one(accepted):
+    accepted.write("suites/fruit/prompts/p.md", "Say which fruit it is.\nOnly the kind.\n")
+    assert accepted.run().ret == 0
+    part = accepted.report().partition("### Changed since the baseline")[2].partition("\n### ")[0]
+    assert "first release" in part
+    assert "- **prompt**: " in part
+    assert "+Only the kind." in part.splitlines()
+    (suite,) = json.loads(accepted.report("verdicts.json"))["suites"]
+    assert list(suite["runs"]["good"]["changed"]) == ["prompt"]
+
+
+def test_a_baseline_from_before_treatments_were_kept_still_compares(accepted):
+    edit_header(accepted, lambda header: header.pop("treatment"))
+    assert accepted.run().ret == 0
+    assert "before prompts and settings were kept with it" in accepted.report()
+
+
+def test_a_damaged_header_is_told_with_what_is_missing(accepted):
+    edit_header(accepted, lambda header: header.update(treatment={"prompt": "x"}))
+    result = accepted.run()
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*good.jsonl is not a baseline (KeyError*restore it from git*"])

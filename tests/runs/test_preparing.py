@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,9 @@ def test_every_row_is_in_one_part_or_told_to_be_left_out(bank, capsys):
     assert len(found) == 58
     assert "2 rows left out" in told
     assert {row["part"] for row in found.values()} == {"pool", "validation", "holdout"}
+    sizes = [int(size) for size in re.findall(r"(?:could tell|another size): (\d+) cases: floors up to", told)]
+    assert sizes == [sizes[0], sizes[0] // 2, 2 * sizes[0]]
+    assert f"Of another size: {2 * sizes[0]} cases" in (bank / "CARD.md").read_text(encoding="utf-8")
 
 
 def test_texts_are_cleaned_and_masked_and_the_task_says_so(bank, capsys):
@@ -98,6 +102,22 @@ def test_preparing_again_gives_the_same_bytes_and_another_seed_another_split(ban
     assert written(bank)["holdout.jsonl"] != first["holdout.jsonl"]
 
 
+def test_many_rows_are_not_compared_by_meaning_unless_it_is_asked_for(bank, capsys, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("harness.runs.embedding.Embedder.__call__", refuse)
+    monkeypatch.setattr("harness.runs.preparing.SEMANTIC_UP_TO", 59)
+    assert main(["prepare", "fixtures/bank"]) == 0
+    assert "more than 59 rows: nothing is compared by meaning" in capsys.readouterr().out
+    assert "semantic False" in (bank / "CARD.md").read_text(encoding="utf-8")
+    with pytest.raises(AssertionError, match="the model was loaded"):
+        main(["prepare", "fixtures/bank", "--semantic"])
+    monkeypatch.setattr("harness.runs.preparing.SEMANTIC_UP_TO", 60)
+    with pytest.raises(AssertionError, match="the model was loaded"):
+        main(["prepare", "fixtures/bank"])
+
+
 def test_a_frozen_holdout_is_not_prepared_away(bank, capsys):
     assert prepare() == 0
     assert main(["freeze", "fixtures/bank"]) == 0
@@ -115,9 +135,52 @@ def test_steps_that_are_left_out_do_nothing(bank):
     assert not load_fixture(bank).task.personal_data_masked
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--holdout", "1.3"], "a holdout of 1.3 and a validation of 0.1 are no shares"),
+        (["--holdout", "0.6", "--validation", "0.4"], "less than 1 together, such as 0.3 and 0.1"),
+        (["--accuracy", "95"], "accuracy is a rate above 0 and below 1, such as 0.9; got 95"),
+        (["--margin", "-0.1"], "margin is a rate"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_anything_is_read(bank, capsys, options, told):
+    assert prepare(*options) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "60 rows" not in said.out
+
+
 def test_a_claim_that_the_rows_cannot_carry_is_refused_with_what_they_could(bank, capsys):
     assert prepare("--accuracy", "0.99") == 2
     assert "at_least 0.99 needs" in capsys.readouterr().err
+
+
+def imported(rows: list[tuple[str, str]]) -> None:
+    content = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+    Path("more.jsonl").write_text(content, encoding="utf-8")
+    assert main(["import", "jsonl", "more.jsonl", "--text", "text", "--label", "label", "--out", "fixtures/more"]) == 0
+
+
+def test_labels_stay_those_of_the_schema_however_they_are_spaced(tmp_path):
+    imported([(f"{asked} my {word}", f"{asked}\u00a0 {word}") for word in WORDS for asked in ASKED])
+    assert main(["prepare", "fixtures/more", "--no-semantic"]) == 0
+    fixture = load_fixture(tmp_path / "fixtures" / "more")
+    labels = {case.expected["label"] for case in (*fixture.unverified_holdout(), *fixture.pool())}
+    assert all("\u00a0 " in label for label in labels)
+
+
+def test_labels_with_personal_data_are_refused(capsys):
+    imported([(f"{asked} my {word}", f"{word.split()[0]}@example.org") for word in WORDS for asked in ASKED])
+    assert main(["prepare", "fixtures/more", "--no-semantic"]) == 2
+    assert "10 of 10 labels of 'label' hold personal data" in capsys.readouterr().err
+    assert main(["prepare", "fixtures/more", "--no-semantic", "--no-masking"]) == 0
+
+
+def test_a_folder_without_a_task_is_told_how_to_make_one(capsys):
+    assert main(["prepare", "fixtures/none"]) == 2
+    told = "harness: fixtures/none holds no task.yaml; write one with: harness import csv … --out fixtures/none\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_task_without_raw_rows_is_told_how_to_import_them(bank, capsys):

@@ -126,8 +126,8 @@ def never(run: str, metric: str, *, role: str = "gate", **measure: Any) -> Decla
     return DeclaredClaim(test="suites/kitchen/test_k.py::test_never", index=0, kind="never", measure=found, role=role)
 
 
-def _kept(cases: Sequence[Case], measure: Measure) -> NDArray[np.bool_]:
-    return members(cases, TASK.slice(measure.slice) if measure.slice else None)
+def _kept(task: Task, cases: Sequence[Case], measure: Measure) -> NDArray[np.bool_]:
+    return members(cases, task.slice(measure.slice) if measure.slice else None)
 
 
 def suite_report(
@@ -135,6 +135,7 @@ def suite_report(
     claims: Sequence[DeclaredClaim] = (),
     *,
     cases: Sequence[Case] = CASES,
+    task: Task = TASK,
     profile: str = "pr",
     broken: Mapping[str, str] | None = None,
     strategies: Mapping[str, Mapping[str, Any]] | None = None,
@@ -143,7 +144,7 @@ def suite_report(
     """One suite with these runs; the last of them is shipped, the others are candidates unless `strategies` says so."""
     accepted = runs.get("base")
     tables = runs if accepted is None else {**runs, BASELINE: accepted}
-    verdicts = settle(claims, lambda m: outcomes_of(tables[m.run], TASK, _kept(cases, m), m), lambda m: 60.0)
+    verdicts = settle(claims, lambda m: outcomes_of(tables[m.run], task, _kept(task, cases, m), m), lambda m: 60.0)
     judged = judged_claims(
         [
             (claim, verdict, effect(claim.role, str(verdict.status), profile))
@@ -174,7 +175,7 @@ def suite_report(
     return SuiteReport(
         **{
             "name": "kitchen",
-            "task": TASK,
+            "task": task,
             "cases": cases,
             "holdout_digest": "12" * 32,
             "schema_digest": "34" * 32,

@@ -1,0 +1,1 @@
+"""Charts of the report: what they show is worked out here, and matplotlib draws it where it is installed."""

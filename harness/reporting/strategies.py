@@ -1,0 +1,81 @@
+"""A section of the page: the strategies side by side, with bounds, and field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.metrics import Rates, rates
+from harness.core.records import ParseMode, Status
+from harness.core.statistics import wilson_interval
+from harness.reporting.blocks import share, table
+from harness.reporting.early import early_markdown
+from harness.reporting.model import RunReport, SuiteReport
+
+CONFIDENCE = 0.95
+
+
+def strategies_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
+    """Rates with intervals, costs and latency of every run over the natural holdout."""
+    yield "### Strategies"
+    yield ""
+    rows = []
+    for name, run in suite.runs.items():
+        found = rates(run.table, suite.task, natural)
+        rows.append(
+            [
+                f"`{name}`",
+                str(run.strategy.stage),
+                _interval(found.correct, found),
+                _interval(found.valid, found),
+                _interval(found.costly, found),
+                f"{found.cost_per_1000:,.0f}",
+                "?" if run.usd_per_1000 is None else f"{run.usd_per_1000:,.2f}",
+                *_latency(run),
+            ]
+        )
+    head = ["strategy", "stage", "accuracy", "format validity", "costly errors"]
+    yield from table([*head, "cost of errors per 1,000", "US$ per 1,000 answers", "latency p50", "p95"], rows)
+    yield "Rates with 95% Wilson intervals; accuracy is all decision fields right."
+    loose = [f"`{n}` ({r.strategy.parse})" for n, r in suite.runs.items() if r.strategy.parse is not ParseMode.STRICT]
+    if loose:
+        yield f"Not parsed strictly: {', '.join(loose)}."
+    reviewed = {n: r.table.count(Status.REVIEW) for n, r in suite.runs.items() if r.table.count(Status.REVIEW)}
+    if reviewed:
+        yield "Sent to a person: " + ", ".join(f"`{n}` {count}" for n, count in reviewed.items()) + "."
+    yield ""
+    yield from early_markdown(suite.runs)
+
+
+def _latency(run: RunReport) -> list[str]:
+    known = run.table.latency_s[~np.isnan(run.table.latency_s)]
+    if not known.size:
+        return ["–", "–"]
+    return [_seconds(float(np.quantile(known, q))) for q in (0.5, 0.95)]
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _interval(k: int, found: Rates) -> str:
+    answered = found.answered
+    if not answered:
+        return "–"
+    low, high = wilson_interval(k, answered, CONFIDENCE)
+    return f"{100 * k / answered:.1f}% ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def fields_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
+    """The accuracy of each decision field; nothing where there is just one."""
+    if len(suite.task.decision_fields) < 2:
+        return
+    rows = []
+    for name, run in suite.runs.items():
+        found = rates(run.table, suite.task, natural)
+        rows.append([f"`{name}`", *(share(found.field_correct[f], found.answered) for f in suite.task.decision_fields)])
+    yield "### Field by field"
+    yield ""
+    yield from table(["strategy", *(f"`{f}`" for f in suite.task.decision_fields)], rows)
