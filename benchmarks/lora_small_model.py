@@ -197,8 +197,8 @@ def page(folder: Path, options: argparse.Namespace, told: Mapping[str, Any]) -> 
         "# LoRA on a small pretrained model",
         "",
         f"`python benchmarks/lora_small_model.py {options.model.name} {flags(options)}`, Python "
-        f"{platform.python_version()}: {options.about or 'a model'} ({told['model']}). The category of support tickets, "
-        f"one of {len({row['expected'][FIELD] for row in pool})}; {len(pool)} pool cases "
+        f"{platform.python_version()}: {options.about or 'a model'} ({told['model']}). The category of support "
+        f"tickets, one of {len({row['expected'][FIELD] for row in pool})}; {len(pool)} pool cases "
         f"({card['cases']['training']} to train on, {card['cases']['validation']} to validate), {len(cases)} holdout "
         f"cases of {len(rows_of(TICKETS / 'holdout.jsonl'))}. The goal is {'reached' if reached else 'not reached'}.",
         "",
@@ -208,8 +208,8 @@ def page(folder: Path, options: argparse.Namespace, told: Mapping[str, Any]) -> 
         "",
         tabulate(rows, headers=["strategy", "accuracy", "no usable answer"], tablefmt="github"),
         "",
-        "`untrained` is the prompt, schema and model of `fine_tuned` without its LoRA weights; `prompt` and `constrained` "
-        f"define every label. The majority answer is `{label}`, the most frequent of the pool.",
+        "`untrained` is the prompt, schema and model of `fine_tuned` without its LoRA weights; `prompt` and "
+        f"`constrained` define every label. The majority answer is `{label}`, the most frequent of the pool.",
         "",
         f"Rank {parameters['rank']}, learning rate {parameters['learning_rate']:g}, batches of "
         f"{parameters['batch_size']}; epoch {card['kept_epoch']} was kept. No setting was tried out on the holdout.",
