@@ -45,7 +45,7 @@ TICKETS = ROOT / "fixtures" / "support_tickets"
 RESULT = Path(__file__).parent / "results" / "lora_small_model.md"
 NAME, FIELD = "ticket_category", "category"
 GAIN = 0.20
-RELOADED = 60
+RELOADED = 30
 """How many answers are asked for a second time, by weights that another process has read."""
 TASK = f"""name: {NAME}
 schema: schema.json
@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a folder with a pretrained causal model")
     parser.add_argument("--about", default="", help="what the model is, for the page")
     parser.add_argument("--pool", type=int, default=1000)
-    parser.add_argument("--cases", type=int, default=200, help="of the holdout, at most all 517")
+    parser.add_argument("--cases", type=int, default=150, help="of the holdout, at most all 517")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=5e-4)

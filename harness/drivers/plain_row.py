@@ -92,7 +92,11 @@ def packing_agrees(model: Any) -> bool:
         [(7 * i * i + start) % size for i in range(start, start + n)] for start, n in ((3, longest + 9), (5, 4), (8, 2))
     )
     with torch.inference_mode():
-        whole = torch.cat([PlainRow(model, prefix).feed([[*row, row[0]]]) for row in rows])
+        plain, alone = PlainRow(model, prefix), []
+        for row in rows:
+            plain.add()
+            alone.append(plain.feed([[*row, row[0]]]))
+        whole = torch.cat(alone)
         try:
             use_packed_attention(model)
             packed = PackedRows(model, prefix)
