@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a folder with a pretrained causal model")
     parser.add_argument("--about", default="", help="what the model is, for the page")
     parser.add_argument("--pool", type=int, default=1000)
-    parser.add_argument("--cases", type=int, default=150, help="of the holdout, at most all 517")
+    parser.add_argument("--cases", type=int, default=200, help="of the holdout, at most all 517")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
