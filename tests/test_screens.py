@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ DECISIONS = {
 
 def script():
     spec = importlib.util.spec_from_file_location("make_screens", FOLDER / "make.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

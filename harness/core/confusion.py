@@ -50,18 +50,22 @@ def money_confusion(
     keep: NDArray[np.bool_],
     cost_of: CostOf,
     *,
-    field: str | None = None,
+    fields: Sequence[str] | None = None,
     most: int = MOST,
 ) -> MoneyConfusion | None:
-    """The matrix of `field`, or of the field whose wrong labels cost most, over the kept cases.
+    """The matrix of the field among `fields` (None: all) whose wrong labels cost most, over the kept cases.
 
-    At most `most` labels stand alone. Answers that are missing are left out. None where none is wrong or unusable.
+    At most `most` labels stand alone. Answers that are missing are left out. None where none is wrong or unusable, and
+    for no fields.
     """
+    names = tuple(table.fields) if fields is None else tuple(fields)
+    if not names:
+        return None
     pairs = confusions(table, cases, keep, cost_of)
     lost = np.isin(table.status, [*_UNUSABLE, _REVIEWED]) & keep[:, None]
     if not pairs and not lost.any():
         return None
-    name = field or _dearest(pairs, tuple(table.fields))
+    name = _dearest(pairs, names)
     found = [(p.expected, p.answered, p.count, p.cost) for p in pairs if p.field == name]
     apart = _apart(table, cases, lost, name)
     right = _right(table, cases, keep, name)

@@ -20,7 +20,7 @@ from harness.reporting.model import AcceptedRun, SuiteReport
 
 SHOWN = 8
 """How many cases of a strategy are shown on either side, where there are few strategies."""
-SHOWN_IN_ALL = 48
+SHOWN_IN_ALL = 40
 
 
 def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
@@ -62,7 +62,7 @@ def changes(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterator[str]:
             ]
         )
         for side, keep in (("lost", lost), ("gained", gained)):
-            cases += _cases(suite, name, side, keep, most=max(1, min(SHOWN, SHOWN_IN_ALL // (4 * len(runs)))))
+            cases += _cases(suite, name, side, keep, most=_most(side, len(runs)))
     yield from table(["strategy", "what was changed", "lost", "gained", "cost up", "cost down"], rows)
     yield "Lost cases were right and are not, gained ones the reverse; cost is that of errors, over the same cases."
     yield ""
@@ -79,6 +79,12 @@ def _accepted(accepted: AcceptedRun) -> str:
     told = f"The baseline is `{accepted.strategy}` as accepted on {markdown_text(accepted.date)}{commit}: "
     note = "" if accepted.treatment else " It was accepted before prompts and settings were kept with it."
     return f"{told}{markdown_text(accepted.reason)}.{note}"
+
+
+def _most(side: str, runs: int) -> int:
+    """How many cases are shown; of very many strategies only lost ones."""
+    most = min(SHOWN, SHOWN_IN_ALL // (4 * runs))
+    return max(1, most) if side == "lost" else most
 
 
 def _moved(amounts: NDArray[np.float64]) -> str:

@@ -10,7 +10,7 @@ from harness.core.wording import sentence
 from harness.reporting.blocks import subject, table
 from harness.reporting.model import JudgedClaim, SuiteReport
 
-MOST = 30
+MOST = 25
 """How many rows a table of claims has; a reader of more takes verdicts.json."""
 
 

@@ -13,7 +13,9 @@ from harness.reporting.claims import per_strategy
 from harness.reporting.escaping import markdown_code, markdown_text
 from harness.reporting.model import JudgedClaim, Report, SuiteReport
 
-BLOCKERS, OTHERS = 12, 10
+RELEASE = "release"
+"""The profile in which a claim that can't be judged, for want of a baseline, fails its test."""
+BLOCKERS, OTHERS = 10, 8
 """How many claims are listed at the top that block, and that do not."""
 
 
@@ -29,6 +31,8 @@ def decision(report: Report) -> str:
         return f"BLOCKED: {many(blocks, 'claim')} not met."
     if not any(suite.claims for suite in report.suites):
         return "NOTHING JUDGED: no claim was settled."
+    if report.provenance.profile == RELEASE and any(suite.unjudged for suite in report.suites):
+        return f"INCOMPLETE, not a passed gate: claims could not be judged; {many(met, 'claim')} met."
     if any(suite.incomplete for suite in report.suites):
         return f"INCOMPLETE, not a passed gate: no claim blocks, {many(met, 'claim')} met."
     unsettled = sum(c.role == "gate" and c.effect is Effect.WARN for c in claims)

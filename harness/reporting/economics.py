@@ -160,7 +160,8 @@ def _explained(accounts: Accounts) -> Iterator[str]:
         yield f"{markdown_code(declared.today)} is declared as in use today, and was not run: no benefit is counted."
     absent = accounts.not_run()
     if absent:
-        yield f"Fixed costs are declared for {', '.join(map(markdown_code, absent))} too, which was not run here."
+        were = "was" if len(absent) == 1 else "were"
+        yield f"Fixed costs are declared for {', '.join(map(markdown_code, absent))} too, which {were} not run here."
 
 
 def _errors_words(declared: Economics) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.comparisons import right
-from harness.core.confusion import OTHER, REVIEWED, UNUSABLE, money_confusion
+from harness.core.confusion import OTHER, REVIEWED, UNUSABLE, MoneyConfusion, money_confusion
 from harness.core.metrics import confusions, costly, dearest_errors
 from harness.core.prompting import inputs_text
 from harness.core.records import Answer, Case, Stage
@@ -27,13 +27,27 @@ def most_important(suite: SuiteReport) -> str:
     return shipped[0] if shipped else list(suite.runs)[-1]
 
 
+def money_matrix(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> MoneyConfusion | None:
+    """The confusion matrix of the run `name` for the field whose errors cost most; None where they cost nothing.
+
+    Free values, most of which are expected once, mean nothing side by side and are left out.
+    """
+    labelled = [
+        field
+        for field in suite.task.decision_fields
+        if 2 * len({label_text(case.expected[field]) for case in suite.cases}) <= len(suite.cases)
+    ]
+    found = money_confusion(suite.runs[name].table, suite.cases, natural, suite.cost_of, fields=labelled)
+    return found if found is not None and found.costs.any() else None
+
+
 def money_section(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> Iterator[str]:
     """The confusion matrix of the run `name` in money, for the field whose errors cost most.
 
     Nothing where errors cost nothing. Rows and columns without a confusion are left out.
     """
-    found = money_confusion(suite.runs[name].table, suite.cases, natural, suite.cost_of)
-    if found is None or not found.costs.any():
+    found = money_matrix(suite, name, natural)
+    if found is None:
         return
     rows = [row for row in np.argsort(-found.costs.sum(axis=1), kind="stable").tolist() if found.counts[row].any()]
     columns = np.flatnonzero(found.counts.any(axis=0)).tolist()
@@ -50,7 +64,7 @@ def money_section(suite: SuiteReport, name: str, natural: NDArray[np.bool_]) -> 
     yield ""
     yield "The right label of each row, the answered one above: summed cost, and in brackets how often."
     if len(suite.task.decision_fields) > 1:
-        yield f"Of all fields the wrong labels of `{found.field}` cost most."
+        yield f"Of all fields with labels, the wrong ones of `{found.field}` cost most."
     yield ""
     yield from table(["right", *(_label(found.columns[column]) for column in columns), "all errors"], cells)
 

@@ -83,7 +83,7 @@ def compare(
     write_report(report, out)
     lines = [report.compared, *(line for suite in suites for line in _lines(suite))]
     failed = any(claim.effect is Effect.BLOCK for suite in suites for claim in suite.claims)
-    return [*lines, f"report: {out / 'report.md'}"], int(failed)
+    return [*lines, *(f"report: {out / name}" for name in ("report.html", "report.md"))], int(failed)
 
 
 def _pairs(a: StoredSuite, b: StoredSuite, given: Sequence[tuple[str, str]]) -> list[Pair]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +15,7 @@ from tempfile import TemporaryDirectory
 from harness.core.errors import LedgerError
 from harness.execution.ledger import Ledger
 from harness.execution.ledger_files import is_ledger, join
+from harness.runs.settings import TYPED
 
 
 def rebuild(sources: Sequence[Path], *, out: Path | None, profile: str | None) -> int:
@@ -26,7 +29,11 @@ def rebuild(sources: Sequence[Path], *, out: Path | None, profile: str | None) -
         arguments = ["suites/", f"--gate-replay={store.absolute()}", "-p", "no:cacheprovider"]
         arguments += [f"--gate-report={out.absolute()}"] if out else []
         arguments += [f"--gate-profile={profile}"] if profile else []
-        return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
+        typed = ["harness", "report", "--from", *map(str, sources)]
+        typed += ["--out", str(out)] if out else []
+        typed += ["--profile", profile] if profile else []
+        environment = {**os.environ, TYPED: shlex.join(typed)}
+        return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment, check=False).returncode
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -39,8 +40,14 @@ class Options:
     command: str = "pytest suites/"
 
 
+TYPED = "HOLDFAST_COMMAND"
+
+
 def given_options(option: argparse.Namespace, root: Path, arguments: Iterable[object]) -> Options:
-    """The options of a pytest command line, in a project at `root`; `arguments` are what was typed behind `pytest`."""
+    """The options of a pytest command line, in a project at `root`; `arguments` are what was typed behind `pytest`.
+
+    A command that starts pytest says in the environment what was typed instead.
+    """
     return Options(
         root=root,
         adapter=option.gate_adapter,
@@ -57,7 +64,7 @@ def given_options(option: argparse.Namespace, root: Path, arguments: Iterable[ob
         dry_run=option.gate_dry_run,
         max_cost=option.gate_max_cost,
         shard=option.gate_shard,
-        command=shlex.join(["pytest", *map(str, arguments)]),
+        command=os.environ.get(TYPED) or shlex.join(["pytest", *map(str, arguments)]),
     )
 
 

@@ -85,7 +85,7 @@ def test_the_field_whose_wrong_labels_cost_most_is_shown_unless_one_is_named():
     found = matrix(rows)
     assert (found.field, found.rows, found.costs.sum()) == ("loud", ("false", "true"), 60)
     assert found.costs[1, 0] == 60
-    assert matrix(rows, field="kind").costs.sum() == 4
+    assert matrix(rows, fields=("kind",)).costs.sum() == 4
 
 
 def test_labels_beyond_the_dearest_are_summed_together():
@@ -130,7 +130,7 @@ def test_all_fields_together_cost_what_the_table_says(rows, most, reviewed):
     review_below = 0.5 if reviewed else None
     made, cases = scored(rows, review_below=review_below)
     keep = np.arange(len(cases)) % 4 != 3
-    found = [money_confusion(made, cases, keep, cost_of, field=f, most=most) for f in ("kind", "loud")]
+    found = [money_confusion(made, cases, keep, cost_of, fields=(f,), most=most) for f in ("kind", "loud")]
     total = np.nansum(made.cost[keep])
     if found[0] is None:
         assert total == 0

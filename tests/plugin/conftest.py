@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+import hypothesis
 import jinja2.ext
 import markdown_it
 import matplotlib.backends.backend_agg
@@ -15,15 +16,19 @@ import pytest
 import scipy.special
 import scipy.stats
 
+from harness.reporting.html.page import report_html
+from harness.runs.early import EarlyStop
+from harness.runs.ending import end_run
 from harness.runs.freezing import freeze
 from harness.runs.gating import Gating
 from harness.runs.planting import suite_self_test
 
 PRELOADED = (
-    *(scipy.special, scipy.stats, freeze, Gating, suite_self_test, jinja2.ext, markdown_it),
+    *(scipy.special, scipy.stats, hypothesis, jinja2.ext, markdown_it),
+    *(freeze, Gating, suite_self_test, end_run, EarlyStop, report_html),
     *(matplotlib.backends.backend_agg, matplotlib.backends.backend_svg),
 )
-"""pytester forgets modules that a run inside it imports, and NumPy can't be imported twice."""
+"""pytester forgets modules that a run inside it imports: they would be read again each time, and NumPy can't be."""
 
 SCHEMA = {
     "type": "object",

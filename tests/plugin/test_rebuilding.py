@@ -10,7 +10,7 @@ import pytest
 
 from harness.runs import LEDGER
 
-FILES = ("report.md", "verdicts.json", "outcomes.jsonl", "comment.md")
+FILES = ("report.md", "report.html", "verdicts.json", "outcomes.jsonl", "comment.md")
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def harness(project, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("sources", "same"), [(("parts/1.sqlite", "parts/2.jsonl"), ("verdicts.json",)), (("run.jsonl",), FILES)]
+    ("sources", "same"),
+    [(("parts/1.sqlite", "parts/2.jsonl"), ("verdicts.json",)), (("run.jsonl",), ("verdicts.json", "outcomes.jsonl"))],
 )
 def test_the_files_are_those_of_the_run(judged, sources, same):
     """Shards measure latencies of their own; all else is the same."""
@@ -47,6 +48,7 @@ def test_the_files_are_those_of_the_run(judged, sources, same):
     assert done.returncode == 0, done.stdout + done.stderr
     assert {name: judged.report(name) for name in same} == {name: judged.wanted[name] for name in same}
     assert all((judged.root / "reports/latest" / name).is_file() for name in FILES)
+    assert f"To reproduce: `harness report --from {' '.join(sources)}`" in judged.report()
     assert judged.calls == 0
     assert not (judged.root / LEDGER).exists()
     assert not (judged.root / ".pytest_cache").exists()

@@ -30,9 +30,8 @@ def committed(project):
 
 def test_a_version_of_a_strategy_counts_once_however_often_it_is_judged(judged):
     assert "One strategy has been judged on it." in judged.report()
-    first = judged.report()
     judged.run()
-    assert judged.report() == first
+    assert "One strategy has been judged on it." in judged.report()
     judged.adapter("good", wrong=1)
     judged.run()
     text = judged.report()

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.small_report import CASES, TASK, report, right, suite_report, table, wrong_below
 
+from harness.core.economics import Economics, Fixed, Volume
 from harness.core.metrics import members
 from harness.core.records import Case, Failure, Response, Slice, Stage
 from harness.core.statistics import tango_interval, wilson_interval
 from harness.reporting.charts import rendering
 from harness.reporting.charts.accuracy_cost import accuracy_cost, points, spread
 from harness.reporting.charts.choosing import charts_of
-from harness.reporting.charts.confusion import LABELS, confusion_in_money, money_matrix, short
+from harness.reporting.charts.confusion import confusion_in_money, short
 from harness.reporting.charts.palette import DARK, LIGHT, STAND_INS
 from harness.reporting.charts.pictures import chart_files, write_pictures
 from harness.reporting.charts.rendering import png, svg
@@ -61,7 +62,7 @@ def test_every_chart_belongs_to_a_section_and_has_its_own_name():
     charts = list(charts_of(changed()))
     assert [chart.key for chart in charts] == [
         "strategies",
-        "confusions",
+        "money",
         "calibration",
         "critical_slices",
         "critical_slices",
@@ -77,6 +78,27 @@ def test_accuracy_and_cost_are_those_of_the_natural_holdout():
     assert (bad.lower, bad.upper) == wilson_interval(30, 40, 0.95)
     assert (good.accuracy, good.cost, good.dominated) == (1.0, 0, False)
     assert good.stage is Stage.SHIPPED
+
+
+def test_the_price_of_inference_is_in_the_cost_where_it_is_known():
+    suite = suite_report({"bad": table(wrong_below(10)), "good": table(right)})
+    priced = replace(suite, runs=suite.runs | {"good": replace(suite.runs["good"], usd_per_1000=2.5)})
+    assert [point.cost for point in points(priced, NATURAL)] == [1000, 2.5]
+    assert "of errors, and of inference where known" in accuracy_cost(priced, NATURAL).words
+    assert "Cost per 1,000 decisions of errors." in accuracy_cost(suite, NATURAL).words
+
+
+def test_declared_economics_are_in_the_cost():
+    economics = Economics(
+        currency="EUR",
+        volume=Volume(number=1000, per="month"),
+        errors="costs",
+        currency_per_usd=1.0,
+        strategies={"good": Fixed(hosting_per_month=70)},
+    )
+    suite = suite_report({"bad": table(wrong_below(10)), "good": table(right)}, economics=economics)
+    assert [point.cost for point in points(suite, NATURAL)] == pytest.approx([1000, 70])
+    assert "in EUR: inference, errors, correction and fixed" in accuracy_cost(suite, NATURAL).words
 
 
 def test_neither_of_two_alike_strategies_is_beaten():
@@ -103,25 +125,25 @@ def test_labels_keep_their_order_and_their_distance(wanted):
     assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
 
 
-def test_confusion_in_money_sums_costs_by_right_and_answered_label():
-    matrix = money_matrix(suite_report({"bad": table(wrong_below(10))}), "bad", NATURAL)
-    assert matrix.field == "kind"
-    assert set(matrix.labels) == {"green_tea", "hot_soup", "red_wine"}
-    row, column = matrix.labels.index("green_tea"), matrix.labels.index("red_wine")
-    assert matrix.costs[row, column] == 20
-    assert matrix.counts[row, column] == 5
-    assert matrix.costs.sum() == 40
+def test_confusion_in_money_tells_each_cell_dearest_first():
+    chart = confusion_in_money(suite_report({"bad": table(wrong_below(10))}), "bad", NATURAL)
+    assert chart.title == "What wrong answers for kind cost, by bad"
+    assert chart.words.endswith(
+        "40 in all. Dearest first: green_tea answered as red_wine: 20 in 5; hot_soup answered as red_wine: 20 in 5."
+    )
+    shown = texts(drawn(chart))
+    assert shown == ["red_wine", "green_tea", "hot_soup", "20", "20", "right ↓  answered →"]
 
 
-def test_the_dearest_field_is_shown():
+def test_answers_that_can_not_be_used_have_a_column():
     def answer(case):
-        return Response(text=right(case).text.replace("true", "false"))
+        return Response(text="?") if case.id == "c01" else right(case)
 
-    matrix = money_matrix(suite_report({"quiet": table(answer)}), "quiet", NATURAL)
-    assert (matrix.field, matrix.labels, matrix.costs.sum()) == ("loud", ("false", "true"), 300)
+    chart = confusion_in_money(suite_report({"one": table(answer)}), "one", NATURAL)
+    assert texts(drawn(chart))[:3] == ["no usable answer", "hot_soup", "25"]
 
 
-def test_many_labels_are_grouped_and_none_is_lost():
+def test_many_labels_are_grouped():
     cases = [
         Case(id=f"c{i:03d}", inputs={"text": "t"}, expected={"kind": f"k{i % 30}", "loud": False}) for i in range(120)
     ]
@@ -131,18 +153,14 @@ def test_many_labels_are_grouped_and_none_is_lost():
         return Response(text=f'{{"kind": "k{(number + 1) % 30}", "loud": false}}')
 
     suite = suite_report({"off": table(answer, cases)}, cases=cases)
-    matrix = money_matrix(suite, "off", members(cases, None))
-    assert len(matrix.labels) == LABELS
-    assert matrix.labels[-1] == "16 others"
-    assert matrix.costs.sum() == 120 * 4
-    assert drawn(confusion_in_money(suite, "off", members(cases, None))) is not None
+    chart = confusion_in_money(suite, "off", members(cases, None))
+    assert "480 in all" in chart.words
+    assert texts(drawn(chart)).count("other labels") == 2
+    assert len([text for text in texts(drawn(chart)) if text.startswith("k")]) == 24
 
 
-def test_there_is_no_confusion_without_a_cost_and_none_of_free_values():
+def test_there_is_no_confusion_where_none_costs_anything():
     assert confusion_in_money(suite_report({"good": table(right)}), "good", NATURAL) is None
-    cases = [Case(id=f"c{i}", inputs={"text": "t"}, expected={"kind": f"free {i}", "loud": False}) for i in range(9)]
-    suite = suite_report({"off": table(wrong_below(9), cases)}, cases=cases)
-    assert money_matrix(suite, "off", members(cases, None)) is None
 
 
 def test_the_change_of_a_slice_has_the_bounds_of_a_paired_comparison():

@@ -55,3 +55,15 @@ def test_claims_about_references_do_not_count_in_the_decision():
     assert decision(report(suite_report(runs, claims, strategies=stages))) == "PASS: no claim blocks, 1 claim met."
     alone = suite_report(runs, claims[:2], strategies=stages)
     assert decision(report(alone)) == "PASS: no claim blocks, 0 claims met."
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ("pr", "PASS: no claim blocks, 1 claim met."),
+        ("release", "INCOMPLETE, not a passed gate: claims could not be judged; 1 claim met."),
+    ],
+)
+def test_a_release_with_claims_that_could_not_be_judged_is_no_passed_gate(profile, told):
+    made = suite_report({"one": table(right)}, [at_least("one", 0.8)], profile=profile, unjudged=["no baseline yet"])
+    assert decision(report(made, profile=profile)) == told

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 from markdown_it import MarkdownIt
 from support.small_report import CASES, right, suite_report, table, wrong_below
@@ -50,3 +51,9 @@ def test_a_hostile_label_is_only_shown():
     rendered = READER.render(section(wrong_below(3, kind=said)))
     assert not re.search(r"<(b|a|h1)\b", rendered)
     assert rendered.count("<table>") == 1
+
+
+def test_a_field_of_free_values_is_no_matrix():
+    cases = [replace(case, expected=case.expected | {"kind": f"{case.id} soup"}) for case in CASES]
+    made = suite_report({"one": table(wrong_below(40), cases)}, cases=cases)
+    assert "by `kind`" not in "\n".join(money_section(made, "one", members(cases, None)))

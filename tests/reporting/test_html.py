@@ -151,7 +151,7 @@ def test_ids_of_cases_become_links_and_the_same_word_as_a_label_does_not():
 
 
 def test_columns_of_numbers_stand_right_and_verdicts_are_badges():
-    rows = ["| a | n | v |", "|:--|:--|:--|", "| x | 1,200 | FAIL |", "| y | 3.5% (1.0–9.0) | PASS |"]
+    rows = ["| a | n | v |", "|:--|:--|:--|", "| x1 | 1,200 (3 of 4) | FAIL |", "| y2 | 3.5% (1.0–9.0) | PASS |"]
     body = Renderer().section(["### T", "", *rows]).body
     assert body.count('class="number"') == 3
     assert '<td><span class="badge fail"><span aria-hidden="true">✗</span> FAIL</span></td>' in body
@@ -183,6 +183,20 @@ def test_only_the_script_of_the_page_may_run_and_nothing_is_loaded():
     assert not [a for _, a in found.all if "src" in a or any(name.startswith("on") for name in a)]
     assert {a["href"][0] for a in found.named("a")} == {"#"}
     assert not found.named("link")
+
+
+def test_text_that_nobody_escaped_is_text_too():
+    lines = [
+        "### T",
+        "",
+        "<img src=x onerror=alert(1)> ![p](http://e.example/p.png) <http://e.example>",
+        "",
+        "<b>x</b>",
+    ]
+    body = Renderer().section([*lines, "[go](javascript:alert(1))"]).body
+    assert {tag for tag, _ in Elements(body).all} == {"p"}
+    assert "href" not in body
+    assert "&lt;b&gt;x&lt;/b&gt;" in body
 
 
 def test_hostile_text_adds_no_element():
@@ -389,3 +403,31 @@ def test_a_digest_depends_on_confidence_too():
     confidence = made.suites[0].runs["good"].table.confidence
     confidence[3] = np.nextafter(confidence[3], 0)
     assert digest(made) != before
+
+
+def test_the_lines_of_a_difference_are_marked_and_stay_text():
+    lines = [
+        "### T",
+        "",
+        "```diff",
+        "@@ -1 +1 @@",
+        " same",
+        "-old",
+        "+<b>new</b>",
+        "",
+        "```",
+        "",
+        "```",
+        "-plain",
+        "```",
+    ]
+    body = Renderer().section(lines).body
+    marked = re.findall(r'<span class="(\w+)">(.*?)</span>', body)
+    assert marked == [
+        ("place", "@@ -1 +1 @@"),
+        ("kept", " same"),
+        ("removed", "-old"),
+        ("added", "+&lt;b&gt;new&lt;/b&gt;"),
+        ("kept", ""),
+    ]
+    assert "<code>-plain\n</code>" in body

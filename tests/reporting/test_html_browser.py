@@ -168,11 +168,14 @@ def test_links_lead_to_a_case_of_any_suite_and_to_a_list(browser, file):
         assert seen.text("#detail-h") == "Case d100"
         assert seen.page.input_value("#f-suite") == "1"
         assert seen.text("#where") == "page 3 of 3"
+        show(seen.page, "c05")
+        assert seen.text("#found") == "44 cases"
         seen.page.click(".banner >> text=the cases that it lost")
+        seen.page.wait_for_function("() => document.getElementById('f-flip').value === 'broken'")
         assert seen.page.input_value("#f-suite") == "0"
-        assert seen.page.input_value("#f-flip") == "broken"
         assert seen.text("#found") == "28 of 44 cases"
         seen.page.click(".banner >> text=c02")
+        seen.page.wait_for_function("() => document.getElementById('detail-h').textContent === 'Case c02'")
         assert seen.text("#detail-h") == "Case c02"
     with opened(browser, file, at="#case=kitchen/gone") as seen:
         assert seen.text("#found") == "There is no case gone on this page."

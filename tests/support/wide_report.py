@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from support.small_report import TASK, Answerer, at_least, no_worse, report, right, suite_report, table
 
+from harness.core.economics import Economics, ErrorCost, Volume
 from harness.core.records import Case, Slice, Stage
 from harness.reporting.model import Report
 
 STRATEGIES, SLICES, CASES = 12, 40, 400
+MONEY = Economics(currency="EUR", volume=Volume(number=10_000), errors=ErrorCost(each=100))
 
 
 def _name(number: int) -> str:
@@ -54,4 +56,5 @@ def wide_report(*, worst: int = 3) -> Report:
             replace(at_least(name, 0.5, slice=f"slice_of_a_kind_{i}", role="guard"), index=i) for i in range(SLICES)
         ]
     stages = {name: {"stage": Stage.CANDIDATE} for name in names} | {"base": {"stage": Stage.REFERENCE}}
-    return report(suite_report(runs, claims, cases=cases, strategies=stages, task=wide_task(), baseline=runs["base"]))
+    told = {"strategies": stages, "task": wide_task(), "baseline": runs["base"], "economics": MONEY}
+    return report(suite_report(runs, claims, cases=cases, **told))

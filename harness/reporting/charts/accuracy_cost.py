@@ -13,6 +13,7 @@ from harness.core.metrics import rates
 from harness.core.records import Stage
 from harness.core.statistics import wilson_interval
 from harness.reporting.charts.chart import Chart, clipped
+from harness.reporting.economics import accounts_of
 from harness.reporting.model import SuiteReport
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def points(suite: SuiteReport, natural: NDArray[np.bool_]) -> list[Point]:
             continue
         lower, upper = wilson_interval(rate.correct, rate.answered, CONFIDENCE)
         found.append((name, run.strategy.stage, rate.correct / rate.answered, lower, upper, rate.cost_per_1000))
-    costs = {name: cost + (suite.runs[name].usd_per_1000 or 0.0) for name, *_, cost in found}
+    costs, _ = _costs(suite, {name: cost for name, *_, cost in found})
     accuracies = {name: accuracy for name, _, accuracy, *_ in found}
     return [
         Point(
@@ -65,11 +66,29 @@ def points(suite: SuiteReport, natural: NDArray[np.bool_]) -> list[Point]:
     ]
 
 
+def _costs(suite: SuiteReport, errors: Mapping[str, float]) -> tuple[Mapping[str, float], str]:
+    """What 1,000 decisions cost by strategy, given the cost of errors, and what is in it, in words.
+
+    All costs where the task declares economics and they are known of every strategy.
+    """
+    accounts = accounts_of(suite)
+    if accounts is not None and errors.keys() <= accounts.costings.keys():
+        monthly = {name: accounts.costings[name].monthly(accounts.volume) for name in errors}
+        total = {name: 1000 * one.estimate / accounts.volume for name, one in monthly.items() if one is not None}
+        if total.keys() == errors.keys():
+            return total, f"in {accounts.economics.currency}: inference, errors, correction and fixed"
+    usd = {name: suite.runs[name].usd_per_1000 for name in errors}
+    if not any(usd.values()):
+        return errors, "of errors"
+    return {name: cost + (usd[name] or 0.0) for name, cost in errors.items()}, "of errors, and of inference where known"
+
+
 def accuracy_cost(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | None:
     """The chart; None where nothing was answered."""
     shown = points(suite, natural)
     if not shown:
         return None
+    _, included = _costs(suite, {p.name: p.cost for p in shown})
     told = "; ".join(
         f"{p.name} ({p.stage}): {_percent(p.accuracy)} ({_percent(p.lower)} to {_percent(p.upper)}), "
         f"cost {p.cost:,.0f}{', beaten in both by another' if p.dominated else ''}"
@@ -80,11 +99,10 @@ def accuracy_cost(suite: SuiteReport, natural: NDArray[np.bool_]) -> Chart | Non
         name="accuracy-and-cost",
         title="Accuracy against cost per 1,000 decisions",
         words=(
-            "Up and left is better. Bars are 95% intervals of accuracy; the cost is that of errors, and of inference "
-            f"where its price is known. {told}."
+            f"Up and left is better. Bars are 95% intervals of accuracy. Cost per 1,000 decisions {included}. {told}."
         ),
         height=max(3.6, 1.5 + 0.2 * len(shown)),
-        draw=lambda figure, colours: _draw(figure, colours, shown),
+        draw=lambda figure, colours: _draw(figure, colours, shown, included),
     )
 
 
@@ -92,7 +110,7 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.1f}%"
 
 
-def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point]) -> None:
+def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point], included: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     height = figure.get_figheight()
@@ -107,7 +125,7 @@ def _draw(figure: Figure, colours: Mapping[str, str], shown: Sequence[Point]) ->
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
-    ax.set_xlabel("cost per 1,000 decisions")
+    ax.set_xlabel(f"cost per 1,000 decisions {included}")
     ax.set_ylabel("accuracy, all decision fields right")
     gap = (high - low) * 0.19 / (height - 1.0)
     end = 1.06 * dearest

@@ -2,95 +2,48 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.metrics import Confusion, confusions
-from harness.core.schemas import label_text
+from harness.core.confusion import MoneyConfusion
 from harness.reporting.charts.chart import Chart, clipped
+from harness.reporting.errors import money_matrix
 from harness.reporting.escaping import plain_line
 from harness.reporting.model import SuiteReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LABELS = 15
 TOLD = 10
 CLIPPED = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyMatrix:
-    """Summed cost by right and answered label of one field; `labels` are the axes, the last may group the others."""
-
-    field: str
-    labels: tuple[str, ...]
-    costs: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    pairs: tuple[Confusion, ...]
-
-
-def money_matrix(suite: SuiteReport, run: str, natural: NDArray[np.bool_]) -> MoneyMatrix | None:
-    """The matrix of the field whose confusions cost most; None where none costs anything.
-
-    Fields with free values (most expected ones occur once) are left out: their labels mean nothing side by side.
-    """
-    found = [c for c in confusions(suite.runs[run].table, suite.cases, natural, suite.cost_of) if c.cost > 0]
-    total: dict[str, float] = defaultdict(float)
-    for pair in found:
-        total[pair.field] += pair.cost
-    total = {name: cost for name, cost in total.items() if _repeats(suite, name)}
-    if not total:
-        return None
-    field = max(total, key=lambda name: (total[name], name))
-    pairs = tuple(pair for pair in found if pair.field == field)
-    weight: dict[str, float] = defaultdict(float)
-    for pair in pairs:
-        weight[pair.expected] += pair.cost
-        weight[pair.answered] += pair.cost
-    ranked = sorted(weight, key=lambda label: (-weight[label], label))
-    kept, rest = (ranked, []) if len(ranked) <= LABELS else (ranked[: LABELS - 1], ranked[LABELS - 1 :])
-    labels = (*kept, f"{len(rest)} others") if rest else tuple(kept)
-    place = {label: number for number, label in enumerate(kept)} | dict.fromkeys(rest, len(kept))
-    costs = np.zeros((len(labels), len(labels)))
-    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    for pair in pairs:
-        at = place[pair.expected], place[pair.answered]
-        costs[at] += pair.cost
-        counts[at] += pair.count
-    return MoneyMatrix(field=field, labels=labels, costs=costs, counts=counts, pairs=pairs)
-
-
-def _repeats(suite: SuiteReport, field: str) -> bool:
-    return len({label_text(case.expected[field]) for case in suite.cases}) <= len(suite.cases) / 2
-
-
 def confusion_in_money(suite: SuiteReport, run: str, natural: NDArray[np.bool_]) -> Chart | None:
-    """The heat map of one run; None where no confusion costs anything."""
-    matrix = money_matrix(suite, run, natural)
-    if matrix is None:
+    """The heat map of one run; None where no wrong answer costs anything."""
+    found = money_matrix(suite, run, natural)
+    if found is None:
         return None
+    rows, columns = np.flatnonzero(found.counts.any(axis=1)), np.flatnonzero(found.counts.any(axis=0))
+    dearest = sorted(np.argwhere(found.costs).tolist(), key=lambda at: (-found.costs[*at], at))
     told = "; ".join(
-        f"{plain_line(p.expected, limit=60)} answered as {plain_line(p.answered, limit=60)}: {p.cost:,.0f} in {p.count}"
-        for p in matrix.pairs[:TOLD]
+        f"{plain_line(found.rows[row], limit=60)} answered as {plain_line(found.columns[column], limit=60)}: "
+        f"{found.costs[row, column]:,.0f} in {found.counts[row, column]}"
+        for row, column in dearest[:TOLD]
     )
-    more = f"; and {len(matrix.pairs) - TOLD} more pairs" if len(matrix.pairs) > TOLD else ""
-    size = len(matrix.labels)
+    more = f"; and {len(dearest) - TOLD} more cells" if len(dearest) > TOLD else ""
     return Chart(
-        key="confusions",
+        key="money",
         name="confusion-in-money",
-        title=f"What confusing {matrix.field} cost, by {run}",
+        title=f"What wrong answers for {found.field} cost, by {run}",
         words=(
             f"Rows are the right label, columns the answered one; a cell is the summed cost of that confusion, "
-            f"{matrix.costs.sum():,.0f} in all. Dearest first: {told}{more}."
+            f"{found.costs.sum():,.0f} in all. Dearest first: {told}{more}."
         ),
-        height=0.45 + _heads(matrix.labels) + 0.3 * max(size, 3),
-        draw=lambda figure, colours: _draw(figure, colours, matrix),
+        height=0.45 + _heads(found.columns) + 0.3 * max(len(rows), 3),
+        draw=lambda figure, colours: _draw(figure, colours, found, rows, columns),
     )
 
 
@@ -99,38 +52,44 @@ def _heads(labels: tuple[str, ...]) -> float:
     return 0.2 + 0.05 * max(len(clipped(label, CLIPPED)) for label in labels)
 
 
-def _draw(figure: Figure, colours: Mapping[str, str], matrix: MoneyMatrix) -> None:
+def _draw(
+    figure: Figure,
+    colours: Mapping[str, str],
+    found: MoneyConfusion,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> None:
     from matplotlib.patches import Rectangle
 
-    size, height, width = len(matrix.labels), figure.get_figheight(), figure.get_figwidth()
-    names = [clipped(plain_line(label), CLIPPED) for label in matrix.labels]
-    left, across = 1.75, min(width - 1.9, 0.75 * size)
-    ax = figure.add_axes((left / width, 0.08 / height, across / width, 0.3 * max(size, 3) / height))
-    ax.set_xlim(0, size)
-    ax.set_ylim(size, 0)
+    height, width = figure.get_figheight(), figure.get_figwidth()
+    left, across = 1.75, min(width - 2.6, 0.75 * len(columns))
+    ax = figure.add_axes((left / width, 0.08 / height, across / width, 0.3 * max(len(rows), 3) / height))
+    ax.set_xlim(0, len(columns))
+    ax.set_ylim(len(rows), 0)
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.tick_params(length=0, labelcolor=colours["ink"])
     ax.xaxis.tick_top()
-    ax.set_xticks(np.arange(size) + 0.5, names, rotation=40, ha="left", rotation_mode="anchor")
-    ax.set_yticks(np.arange(size) + 0.5, names)
-    highest = matrix.costs.max()
-    for row in range(size):
-        for column in range(size):
-            cost = float(matrix.costs[row, column])
-            empty = cost == 0
+    heads = [clipped(plain_line(found.columns[column]), CLIPPED) for column in columns]
+    ax.set_xticks(np.arange(len(columns)) + 0.5, heads, rotation=40, ha="left", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(rows)) + 0.5, [clipped(plain_line(found.rows[row]), CLIPPED) for row in rows])
+    highest = found.costs.max()
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            cost, seen = float(found.costs[row, column]), bool(found.counts[row, column])
+            same = found.rows[row] == found.columns[column]
             ax.add_patch(
                 Rectangle(
-                    (column + 0.03, row + 0.04),
+                    (x + 0.03, y + 0.04),
                     0.94,
                     0.92,
-                    facecolor=colours["grid"] if empty else colours["heat"],
-                    alpha=(0.55 if row == column else 0.2) if empty else 0.12 + 0.55 * cost / highest,
+                    facecolor=colours["heat" if seen else "grid"],
+                    alpha=0.12 + 0.55 * cost / highest if seen else 0.55 if same else 0.2,
                     linewidth=0,
                 )
             )
-            if not empty:
-                ax.text(column + 0.5, row + 0.52, short(cost), ha="center", va="center", size=8, color=colours["ink"])
+            if seen:
+                ax.text(x + 0.5, y + 0.52, short(cost), ha="center", va="center", size=8, color=colours["ink"])
     figure.text(0.012, 1 - 0.2 / height, "right ↓  answered →", color=colours["muted"], va="center")
 
 
@@ -139,4 +98,4 @@ def short(cost: float) -> str:
     for limit, unit in ((1e6, "M"), (1e4, "k")):
         if cost >= limit:
             return f"{cost / {'M': 1e6, 'k': 1e3}[unit]:.1f}{unit}"
-    return f"{cost:,.0f}" if cost >= 10 else f"{cost:.2g}"
+    return f"{cost:,.0f}" if cost >= 10 or cost == 0 else f"{cost:.2g}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BADGE = re.compile(r"^(PASS|FAIL|INCONCLUSIVE|BLOCKED|INCOMPLETE|NOTHING JUDGED)(?![\w-])")
 _SIGNS = {"PASS": "✓", "FAIL": "✗", "BLOCKED": "✗", "INCONCLUSIVE": "?", "INCOMPLETE": "!", "NOTHING JUDGED": "–"}
-_NUMBER = re.compile(r"([-−+±<>≤≥]? ?[\d,.]+\s?(%|ms|s|points?|h|k|M)?( \([^a-z]*\))?( / [\d.]+%)?|[–?]|none|)$")
+_NUMBER = re.compile(r"(?:[-−+±<>≤≥×$\d,.%()/–?\s]|\b(?:of|to|in|cases?|ms|s|points?|h|none)\b)*$")
 _HAS_DIGIT = re.compile(r"\d").search
 
 
@@ -55,8 +55,8 @@ class Renderer:
     def __init__(self) -> None:
         from markdown_it import MarkdownIt
 
-        reader = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False})
-        reader.disable(["image", "autolink", "linkify"], ignoreInvalid=True)
+        reader = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False, "highlight": _code})
+        reader.disable(["image", "link", "autolink", "reference"])
         self._reader: MarkdownIt = reader
 
     def section(
@@ -75,6 +75,14 @@ class Renderer:
         _dress(tokens, suite, cases)
         options: Any = self._reader.options
         return SectionHtml(heading=heading, level=level, body=self._reader.renderer.render(tokens, options, {}))
+
+
+def _code(text: str, language: str, attributes: str) -> str:
+    """The lines of a difference, each marked as what it is; "" leaves other code to the reader."""
+    if language != "diff":
+        return ""
+    kinds = {"+": "added", "-": "removed", "@": "place"}
+    return "".join(f'<span class="{kinds.get(line[:1], "kept")}">{escape(line)}</span>' for line in text.splitlines())
 
 
 def _plain(inline: Token) -> str:

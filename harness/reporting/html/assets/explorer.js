@@ -303,8 +303,9 @@
         at("cases").scrollIntoView();
         return;
       }
-      if (suite !== data.suites[number]) { inputs.suite.value = String(number); choose(number); }
-      if (!found.includes(row)) { clear(); }
+      const other = suite !== data.suites[number];
+      if (other) { inputs.suite.value = String(number); choose(number); }
+      if (other || !found.includes(row)) clear();
       at("cases").scrollIntoView();
       open(row);
     } else if (hash.startsWith("cases?")) {
