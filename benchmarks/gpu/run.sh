@@ -16,6 +16,9 @@ python benchmarks/local_generation.py --device cuda --dtype bfloat16 --result "$
 folder=$(python -c 'import sys; from huggingface_hub import snapshot_download; print(snapshot_download(sys.argv[1]))' "$model")
 python benchmarks/local_generation.py --device cuda --model "$folder" --shots 8 --result "$out/local_generation_real.md"
 
+# What LoRA makes of it: trained, saved, read again, judged beside the untrained model and the majority answer.
+python benchmarks/lora_small_model.py "$folder" --device cuda --about "$model" --cases 517 --result "$out/lora.md"
+
 # The driver's tests with their models on the GPU.
 HOLDFAST_TEST_DEVICE=cuda python -m pytest -q tests/drivers/test_transformers_local.py tests/drivers/test_local_proofs.py \
   tests/drivers/test_label_probabilities.py

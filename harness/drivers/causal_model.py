@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ class CausalModel:
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
         if lora is not None:
-            model = need("peft", extra="local").PeftModel.from_pretrained(model, lora)
+            peft = need("peft", extra="local")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+                model = peft.PeftModel.from_pretrained(model, lora)
         self.model = model.to(device).eval()
 
     def merge(self) -> None:

@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from harness.core.errors import DriverError
 from harness.core.grammar_schema import lower_for_grammar
@@ -26,7 +27,7 @@ from harness.core.lazy import need
 
 if TYPE_CHECKING:
     import torch
-    from llguidance import LLExecutor, LLMatcher
+    from llguidance import LLExecutor, LLMatcher, LLTokenizer
     from transformers import PreTrainedTokenizerFast
 
 _WRITING = {
@@ -51,13 +52,13 @@ class Grammar:
     ) -> None:
         """Raises DriverError naming the keyword that can't be held. `vocab_size` is the width of the model's logits,
         where that is more than the tokenizer's."""
-        engine, wrap = need("llguidance", extra="local"), need("llguidance.hf", extra="local")
+        engine = need("llguidance", extra="local")
         if tokenizer.eos_token_id is None:
             raise DriverError("the tokenizer has no end-of-text token, so that a constrained answer could not end")
         self.lowered = lower_for_grammar(schema)
         self.vocab_size = max(len(tokenizer), vocab_size or 0)
         self.end_token: int = tokenizer.eos_token_id
-        self._tokens = wrap.from_tokenizer(tokenizer, n_vocab=self.vocab_size, slices=engine.LLTokenizer.json_slices())
+        self._tokens = _engine_tokens(tokenizer, self.vocab_size)
         limits = engine.LLParserLimits(verbose_errors=False)
         compiled = engine.LLMatcher.grammar_from_json_schema(json.dumps(self.lowered), overrides=_WRITING)
         self._start: LLMatcher = engine.LLMatcher(self._tokens, compiled, log_level=0, limits=limits)
@@ -155,6 +156,19 @@ class Masks:
         known = allowed.shape[1]
         logits[:, :known].masked_fill_(~allowed, float("-inf"))
         logits[:, known:] = float("-inf")
+
+
+_read: WeakKeyDictionary[PreTrainedTokenizerFast, dict[tuple[int, int], LLTokenizer]] = WeakKeyDictionary()
+
+
+def _engine_tokens(tokenizer: PreTrainedTokenizerFast, width: int) -> LLTokenizer:
+    """The tokenizer as the engine reads it: seconds for a large vocabulary, so once for all schemas."""
+    known = _read.setdefault(tokenizer, {})
+    key = width, tokenizer.eos_token_id
+    if key not in known:
+        engine, wrap = need("llguidance", extra="local"), need("llguidance.hf", extra="local")
+        known[key] = wrap.from_tokenizer(tokenizer, n_vocab=width, slices=engine.LLTokenizer.json_slices())
+    return known[key]
 
 
 @cache

@@ -5,6 +5,7 @@ This module is imported at first use.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -130,7 +131,7 @@ class LocalEngine:
         return rows, used
 
     def _grammar_of(self, request: Request) -> Grammar:
-        key = request.prompt.digest
+        key = json.dumps(request.prompt.schema)  # the order of its fields is the order of the answer's
         if key not in self._grammars:
             width = self.loaded.model.get_output_embeddings().weight.shape[0]
             self._grammars[key] = Grammar(request.prompt.schema, self.loaded.tokenizer, vocab_size=width)

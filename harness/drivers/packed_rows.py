@@ -3,7 +3,7 @@
 A forward pass takes the new tokens of all rows one after the other, as one packed row: as many as there are, whatever
 their number per row. So the linear layers, which are nearly all of the work, never see padding. Only attention needs to
 know the rows. It has two parts, joined by their log-sum-exp: over the prefix, whose keys and values are kept once and
-never copied per row, and over each row's own tokens.
+never copied per row, and over each row's own tokens. Layers with a window see the last tokens of either part only.
 
 This module is imported at first use.
 """
@@ -33,6 +33,7 @@ class PackedRows:
     def __init__(self, model: Any, prefix: Sequence[int]) -> None:
         """Computes the prefix. The model's attention must have been set by `use_packed_attention`."""
         self._model = model
+        self._windows = attention_windows(model)
         self._prefix = _prefix_states(model, prefix)
         self._used = len(prefix)
         self._keys: dict[int, Any] = {}
@@ -133,26 +134,39 @@ class PackedRows:
     def attend(self, layer: int, query: Any, scaling: float) -> Any:
         """The attention of the step's tokens, shapes (heads, tokens, size) → (tokens, heads, size)."""
         assert self._step is not None
-        found, weight = self._over_rows(layer, query, scaling)
-        if self._used == 0:
+        window = self._windows[layer]
+        found, weight = self._over_rows(layer, query, scaling, window)
+        first = 0 if window is None else max(0, self._used + self._step.begin + 1 - window)
+        if first >= self._used:
             return found
-        before, weight_before = self._over_prefix(layer, query, scaling)
+        before, weight_before = self._over_prefix(layer, query, scaling, first=first, window=window)
         share = torch.sigmoid(weight_before - weight).unsqueeze(-1).to(found.dtype)
         return before * share + found * (1 - share)
 
-    def _over_prefix(self, layer: int, query: Any, scaling: float) -> tuple[Any, Any]:
-        keys, values = (states[:, : self._used] for states in self._prefix[layer])
+    def _over_prefix(
+        self, layer: int, query: Any, scaling: float, *, first: int, window: int | None
+    ) -> tuple[Any, Any]:
+        """Over the prefix from its token `first` on, the first one that any of the step's tokens sees."""
+        assert self._step is not None
+        keys, values = (states[:, first : self._used] for states in self._prefix[layer])
         heads, count, size = query.shape
-        at_once = max(1, MOST_SCORES // (heads * self._used))
+        at_once = max(1, MOST_SCORES // (heads * keys.shape[1]))
+        hidden = None
+        if window is not None and self._used + self._step.end > window:
+            seen_from = self._used + self._step.columns + 1 - window
+            hidden = torch.arange(first, self._used, device=query.device) < seen_from[:, None]
         parts = []
         for start in range(0, count, at_once):
             part = query[:, start : start + at_once].reshape(keys.shape[0], -1, size)
             scores = torch.baddbmm(part.new_zeros(1), part, keys.transpose(1, 2), beta=0, alpha=scaling)
+            if hidden is not None:
+                behind = hidden[start : start + at_once]
+                scores.view(keys.shape[0], -1, *behind.shape).masked_fill_(behind, float("-inf"))
             out, weight = _softmax_sum(scores, values)
             parts.append((out.reshape(heads, -1, size).transpose(0, 1), weight.reshape(heads, -1).transpose(0, 1)))
         return torch.cat([out for out, _ in parts]), torch.cat([weight for _, weight in parts])
 
-    def _over_rows(self, layer: int, query: Any, scaling: float) -> tuple[Any, Any]:
+    def _over_rows(self, layer: int, query: Any, scaling: float, window: int | None) -> tuple[Any, Any]:
         """Over each row's own tokens, in groups of rows with about as many new tokens, padded within a group."""
         assert self._step is not None
         by_token = query.transpose(0, 1)
@@ -171,7 +185,7 @@ class PackedRows:
             lined = padded.transpose(1, 2).reshape(keys.shape[0], shared, -1, size)
             scores = (lined @ keys.transpose(2, 3)) * scaling
             grouped = scores.view(keys.shape[0], shared, heads // shared, group.width, -1)
-            grouped.masked_fill_(group.hidden, float("-inf"))
+            grouped.masked_fill_(group.hidden(window), float("-inf"))
             out, weight = _softmax_sum(scores, values)
             out = out.reshape(keys.shape[0], heads, group.width, size).transpose(1, 2)
             weight = weight.reshape(keys.shape[0], heads, group.width).transpose(1, 2)
@@ -191,7 +205,13 @@ class _Group:
     tokens: slice
     row: Any
     at: Any
-    hidden: Any
+    last_seen: Any
+
+    def hidden(self, window: int | None) -> Any:
+        """Which of its row's tokens a new token does not see: later ones, and those behind its window."""
+        columns = torch.arange(self.end, device=self.last_seen.device)
+        later = columns > self.last_seen
+        return later if window is None or self.end <= window else later | (columns <= self.last_seen - window)
 
     @classmethod
     def of(cls, rows: range, lengths: Sequence[int], counts: Sequence[int], device: Any) -> _Group:
@@ -200,7 +220,6 @@ class _Group:
         width, end = max(own), max(lengths[row] + counts[row] for row in rows)
         begins = torch.tensor([lengths[row] for row in rows], device=device)
         last_seen = begins[:, None] + torch.arange(width, device=device)
-        hidden = torch.arange(end, device=device) > last_seen[:, :, None]
         return cls(
             first=rows.start,
             behind=rows.stop,
@@ -209,17 +228,19 @@ class _Group:
             tokens=slice(start, start + sum(own)),
             row=torch.tensor([i for i, count in enumerate(own) for _ in range(count)], device=device),
             at=torch.tensor([at for count in own for at in range(count)], device=device),
-            hidden=hidden[:, None, None],
+            last_seen=last_seen[:, None, None, :, None],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Where the tokens of one forward pass belong: their `rows` and `columns`, and the `last` one of each row."""
+    """Where the tokens of one forward pass belong: their `rows` and `columns`, from `begin` up to `end`, and the `last`
+    one of each row."""
 
     rows: Any
     columns: Any
     last: Any
+    begin: int
     end: int
     groups: list[_Group]
 
@@ -232,6 +253,7 @@ class _Step:
             rows=torch.tensor(rows, device=device),
             columns=torch.tensor(columns, device=device),
             last=ends,
+            begin=min(columns),
             end=max(columns) + 1,
             groups=[_Group.of(group, lengths, counts, device) for group in _alike(counts)],
         )
@@ -252,12 +274,12 @@ def _alike(counts: Sequence[int]) -> list[range]:
 
 
 def _softmax_sum(scores: Any, values: Any) -> tuple[Any, Any]:
-    """(softmax(scores) @ values, log-sum-exp of the scores), computed in float32."""
+    """(softmax(scores) @ values, log-sum-exp of the scores), computed in float32; (0, -inf) where nothing is seen."""
     scores = scores.float()
-    top = scores.amax(-1, keepdim=True)
+    top = scores.amax(-1, keepdim=True).clamp_min_(torch.finfo(scores.dtype).min)
     shares = scores.sub_(top).exp_()
     total = shares.sum(-1, keepdim=True)
-    out = (shares.to(values.dtype) @ values) / total.to(values.dtype)
+    out = (shares.to(values.dtype) @ values) / total.clamp_min(1).to(values.dtype)
     return out, (top + total.log()).squeeze(-1)
 
 
@@ -265,9 +287,28 @@ def _prefix_states(model: Any, prefix: Sequence[int]) -> list[tuple[Any, Any]]:
     """Per layer the keys and values of the prefix, shape (heads, tokens, size)."""
     if not prefix:
         return []
+    from transformers import DynamicCache
+
     ids = torch.tensor([list(prefix)], device=model.device)
-    cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
-    return [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+    whole = DynamicCache()  # the model's own forgets what is behind a window, and `shorten` moves windows back
+    model(input_ids=ids, past_key_values=whole, use_cache=True, logits_to_keep=1)
+    return [(layer.keys[0], layer.values[0]) for layer in whole.layers]
+
+
+def attention_windows(model: Any) -> list[int | None]:
+    """How many tokens each layer sees, the token itself included, None: all. Raises ValueError for other attention."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    config = model.config.get_text_config(decoder=True)
+    if getattr(config, "attention_chunk_size", None):
+        raise ValueError("attention in chunks, which is kept like a window and is none")
+    windows: list[int | None] = []
+    for layer in DynamicCache(config=config).layers:
+        if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
+            raise ValueError(f"{type(layer).__name__}, a memory of another kind than keys and values")
+        windows.append(layer.sliding_window if layer.is_sliding else None)
+    return windows
 
 
 def _no_mask(device: Any) -> Any:
@@ -303,5 +344,7 @@ def _attention(
             module, query, key, value, attention_mask, scaling=scaling, **others
         )
         return plain
+    if unknown := [name for name in ("softcap", "s_aux") if others.get(name) is not None]:
+        raise ValueError(f"attention with {unknown[0]}, which packed rows don't compute")
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     return packed_rows.attend(module.layer_idx, query[0], scaling).unsqueeze(0), None

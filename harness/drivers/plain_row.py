@@ -6,19 +6,26 @@ This module is imported at first use.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from harness.core.lazy import need
-from harness.drivers.packed_rows import PackedRows, use_packed_attention
+from harness.drivers.packed_rows import PackedRows, attention_windows, use_packed_attention
 
 torch: Any = need("torch", extra="local")
 
 NEAR = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
 """How far packed logits may be from the model's own, as a part of the largest one."""
+PROBED_WINDOW = 1024
+"""Packed rows are tried beyond the end of windows up to this many tokens; reading more would take too long."""
 
 
 class PlainRow:
-    """The same as `PackedRows`, for one row, with the model's own cache and attention."""
+    """The same as `PackedRows`, for one row, with the model's own cache and attention.
+
+    The prefix is computed once, and a row begins with a copy of what the model remembers of it: a cache that forgets,
+    or is a state, can't be shortened to where the row began.
+    """
 
     most = 1
 
@@ -26,11 +33,13 @@ class PlainRow:
         self._model = model
         self._prefix = list(prefix)
         self._used = len(prefix)
+        self._begun: Any = None
         self._cache: Any = None
 
     def shorten(self, used: int) -> None:
         """Let the row begin behind the first `used` tokens of the prefix."""
-        self._used = used
+        if used != self._used:
+            self._used, self._begun = used, None
 
     def add(self) -> None:
         """A new row, the only one."""
@@ -53,27 +62,41 @@ class PlainRow:
 
     def _fed(self, tokens: Sequence[Sequence[int]], *, keep: int) -> Any:
         (new,) = tokens
-        begin = [] if self._cache is not None else self._prefix[: self._used]
-        ids = torch.tensor([[*begin, *new]], device=self._model.device)
-        out = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
+        out = self._read(new, self._behind_prefix() if self._cache is None else self._cache, keep=keep)
         self._cache = out.past_key_values
         return out.logits[0, -keep:].float()
+
+    def _behind_prefix(self) -> Any:
+        if self._used and self._begun is None:
+            self._begun = self._read(self._prefix[: self._used], None, keep=1).past_key_values
+        return deepcopy(self._begun)
+
+    def _read(self, tokens: Sequence[int], cache: Any, *, keep: int) -> Any:
+        ids = torch.tensor([list(tokens)], device=self._model.device)
+        return self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=keep)
 
 
 def packing_agrees(model: Any) -> bool:
     """Whether packed rows give this model's own logits, on made-up tokens. If so its attention is set for them.
 
-    Attention with a window, a cap, sinks or a state of another kind makes them differ, or refuses them.
+    Attention with a cap, sinks or a state of another kind makes them differ, or refuses them.
     """
-    if not _attends_to_all(model):
+    try:
+        windows = attention_windows(model)
+    except Exception:  # a configuration without layers of attention, or with others
         return False
     own = model.config._attn_implementation
     size = model.get_input_embeddings().num_embeddings
+    longest = max((window for window in windows if window and window <= PROBED_WINDOW), default=0)
     prefix, *rows = (
-        [(7 * i * i + start) % size for i in range(start, start + n)] for start, n in ((3, 9), (5, 4), (8, 2))
+        [(7 * i * i + start) % size for i in range(start, start + n)] for start, n in ((3, longest + 9), (5, 4), (8, 2))
     )
     with torch.inference_mode():
-        whole = torch.cat([PlainRow(model, prefix).feed([row + row[:1]]) for row in rows])
+        plain, alone = PlainRow(model, prefix), []
+        for row in rows:
+            plain.add()
+            alone.append(plain.feed([[*row, row[0]]]))
+        whole = torch.cat(alone)
         try:
             use_packed_attention(model)
             packed = PackedRows(model, prefix)
@@ -90,14 +113,3 @@ def packing_agrees(model: Any) -> bool:
     if not agrees:
         model.set_attn_implementation(own)
     return agrees
-
-
-def _attends_to_all(model: Any) -> bool:
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
-    try:
-        layers = DynamicCache(config=model.config).layers
-    except Exception:  # a configuration without layers of attention
-        return False
-    return all(type(layer) is DynamicLayer for layer in layers)

@@ -106,7 +106,7 @@ class ProgressLine:
         self._shown = now
         rate = ((done - free) or done) / max(now - self._started, 1e-9)
         left = (self._total - done) / rate if rate else 0.0
-        text = f"{done}/{self._total}, {rate:.0f}/s, {_seconds(left)} left"
+        text = f"{done}/{self._total}, {_rate(rate)}, {_seconds(left)} left"
         text += (f", {failed} failed" if failed else "") + (f", US$ {dollars(usd)}" if usd else "")
         if self._screen.live:
             self._draw(done, text)
@@ -134,6 +134,10 @@ class ProgressLine:
 def _watched(stream: TextIO) -> bool:
     """Whether a person looks at a terminal that can draw over a line."""
     return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def _rate(per_second: float) -> str:
+    return f"{60 * per_second:.0f}/min" if 0 < per_second < 1 else f"{per_second:.0f}/s"
 
 
 def _seconds(seconds: float) -> str:

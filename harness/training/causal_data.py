@@ -64,19 +64,34 @@ def answer_losses(torch: Any, model: Any, batch: Mapping[str, Any]) -> tuple[Any
 
     Where all are, greedy decoding writes exactly this answer.
     """
-    labels = batch["labels"]
-    first = int((labels != IGNORED).int().argmax(dim=1).min())
-    labels = labels[:, first:]
-    kept = labels.shape[1] + 1
-    # Only what stands before an answer's token is made into logits: of a long prompt they would fill the memory.
-    only = {"logits_to_keep": kept} if _takes(model, "logits_to_keep") else {}
-    found = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False, **only)
-    logits = found.logits[:, -kept:-1].float()
+    logits, labels = _logits_of_joined(model, batch) if "kept" in batch else _logits_of_rows(model, batch)
     counted = labels != IGNORED
     each = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
     losses = each.sum(dim=1) / counted.sum(dim=1)
     exact = ((logits.argmax(dim=2) == labels) | ~counted).all(dim=1)
     return losses, exact
+
+
+# Only what stands before an answer's token is made into logits: of a long prompt they would fill the memory.
+
+
+def _logits_of_rows(model: Any, batch: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The logits before the tokens of each answer, and these tokens, of a batch with a row per case."""
+    labels = batch["labels"]
+    first = int((labels != IGNORED).int().argmax(dim=1).min())
+    labels = labels[:, first:]
+    kept = labels.shape[1] + 1
+    only = {"logits_to_keep": kept} if _takes(model, "logits_to_keep") else {}
+    found = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False, **only)
+    return found.logits[:, -kept:-1].float(), labels
+
+
+def _logits_of_joined(model: Any, batch: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The same of a batch with all cases in one row."""
+    read = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask")}
+    kept = batch["kept"]
+    logits = model(**read, use_cache=False, logits_to_keep=kept.flatten()).logits
+    return logits.view(*kept.shape, -1).float(), batch["labels"]
 
 
 def _takes(model: Any, name: str) -> bool:

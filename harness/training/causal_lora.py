@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from harness.training.cards import (
     has_bfloat16,
     write_card,
 )
-from harness.training.causal_data import make_examples
+from harness.training.causal_data import collate, make_examples
 from harness.training.causal_trainer import checkpoint_step, curve_of, ended, last_checkpoint, make_trainer
+from harness.training.joined_batches import collate_joined, joining_agrees
 from harness.training.lora_weights import settle_config, with_lora
 from harness.training.splitting import label_weights, split_for_training
 
@@ -116,10 +118,12 @@ def train_causal(
     if done:
         progress(f"an earlier training was interrupted; going on after epoch {len(done)}", 1, 1)
     if not ended(done, epochs=h.epochs, patience=h.patience):
+        pad = next(iter(sorted(model.eos_ids)), 0)
+        joins = joining_agrees(torch, model.model, [*examples["training"], *examples["validation"]], pad=pad)
         torch.manual_seed(h.seed)
         trainer = make_trainer(
             model=with_lora(model.model, **_lora(h)),
-            pad=next(iter(sorted(model.eos_ids)), 0),
+            collator=partial(collate_joined if joins else collate, torch, pad=pad),
             arguments=_arguments(h, checkpoints, device=device, half=half),
             epochs=h.epochs,
             patience=h.patience,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import TrainingError
 from harness.core.lazy import need
 from harness.training.cards import Epoch, best_epoch, epoch_line
-from harness.training.causal_data import Example, answer_losses, collate
+from harness.training.causal_data import Example, answer_losses
 
 Progress = Callable[[str, int, int], None]
 STATE = "trainer_state.json"
@@ -60,7 +59,7 @@ def ended(curve: Sequence[Epoch], *, epochs: int, patience: int) -> bool:
 def make_trainer(
     *,
     model: Any,
-    pad: int,
+    collator: Callable[[Sequence[Example]], dict[str, Any]],
     training: Sequence[Example],
     validation: Sequence[Example],
     arguments: Mapping[str, Any],
@@ -109,7 +108,7 @@ def make_trainer(
         args=options,
         train_dataset=list(training),
         eval_dataset=list(validation),
-        data_collator=partial(collate, torch, pad=pad),
+        data_collator=collator,
         compute_metrics=lambda judged: {"exact": float(judged.predictions.mean())},
         callbacks=[Watch()],
     )

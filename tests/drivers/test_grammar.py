@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import llguidance.hf
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from support.tiny_gemma import byte_fallback_tokenizer
 from support.tiny_tokenizer import tiny_tokenizer
 
 from harness.core.errors import DriverError
@@ -43,7 +45,40 @@ def tickets() -> Grammar:
     return Grammar(TICKETS, tiny_tokenizer())
 
 
-def decode(grammar: Grammar, *, count: int, limit: int, seed: int) -> list[tuple[str, bool, int]]:
+def test_a_tokenizer_is_read_once_for_all_schemas(monkeypatch):
+    tokenizer, read = copy.deepcopy(tiny_tokenizer()), []
+    wrap = llguidance.hf.from_tokenizer
+    monkeypatch.setattr(llguidance.hf, "from_tokenizer", lambda *a, **b: read.append(a) or wrap(*a, **b))
+    for schema in (TICKETS, {"type": "integer"}):
+        Grammar(schema, tokenizer)
+    assert len(read) == 1
+    Grammar(TICKETS, tokenizer, vocab_size=2100)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("text", ["plain", "naïve", "🜁 and 𝔄", 'a"b\\c', "two  spaces"])
+def test_a_tokenizer_that_writes_rare_characters_byte_by_byte_is_held_to_the_schema(text):
+    tokenizer = byte_fallback_tokenizer()
+    matcher = Grammar({"const": {"a": text}}, tokenizer).matcher()
+    written = matcher.forced()
+    matcher.consume(written)
+    assert matcher.finished
+    assert tokenizer.decode(written) == answer_text({"a": text}, {})
+
+
+def test_what_is_drawn_from_bytes_is_text_within_the_bounds():
+    tokenizer, schema = byte_fallback_tokenizer(), {"type": "string", "maxLength": 6}
+    grammar = Grammar(schema, tokenizer)
+    drawn = decode(grammar, count=40, limit=60, seed=1, tokenizer=tokenizer)
+    finished = [json.loads(text) for text, done, _ in drawn if done]
+    assert len(finished) > 20
+    assert all(len(text) <= 6 for text in finished)
+    assert any(ord(character) > 127 for text in finished for character in text)
+
+
+def decode(
+    grammar: Grammar, *, count: int, limit: int, seed: int, tokenizer: Any = None
+) -> list[tuple[str, bool, int]]:
     """Random answers: their text, whether they were finished, and how many tokens were sampled."""
     chance = torch.Generator().manual_seed(seed)
     matchers, masks = [grammar.matcher() for _ in range(count)], grammar.masks(count)
@@ -61,7 +96,8 @@ def decode(grammar: Grammar, *, count: int, limit: int, seed: int) -> list[tuple
                 matcher.consume(forced)
                 answers[row] += [chosen[row], *forced]
                 sampled[row] += 1
-    texts = [tiny_tokenizer().decode(answer, skip_special_tokens=True) for answer in answers]
+    tokenizer = tokenizer or tiny_tokenizer()
+    texts = [tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
     return [(t, m.finished, n) for t, m, n in zip(texts, matchers, sampled, strict=True)]
 
 

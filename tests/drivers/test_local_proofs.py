@@ -163,8 +163,8 @@ def test_greedy_answers_are_proved_not_to_depend_on_the_batch(folder, monkeypatc
     driver.answer(requests[:1])
     attend = PackedRows._over_rows
 
-    def leaking(self, layer, query, scaling):
-        found, weight = attend(self, layer, query, scaling)
+    def leaking(self, layer, query, scaling, window):
+        found, weight = attend(self, layer, query, scaling, window)
         return found + (len(self._lengths) > 1), weight
 
     monkeypatch.setattr(PackedRows, "_over_rows", leaking)

@@ -8,6 +8,7 @@ import re
 import struct
 import termios
 import time
+from types import SimpleNamespace
 
 import pytest
 from support.terminal import shown_lines
@@ -185,6 +186,15 @@ def test_rate_and_time_left_follow_the_work(monkeypatch):
     rate, left = (int(part.split("/s")[0].split(" s")[0]) for part in stream.getvalue().split(", ")[1:])
     assert 1 <= rate <= 1000
     assert left == pytest.approx(200 / rate, abs=1)
+
+
+def test_slow_work_has_a_rate_per_minute(monkeypatch):
+    clock, stream = [0.0], io.StringIO()
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    line = ProgressLine("epoch 1", 113, Screen(stream))
+    clock[0] = 60.0
+    line.show(13)
+    assert stream.getvalue() == "epoch 1: 13/113, 13/min, 7 min 42 s left\n"
 
 
 def test_what_came_for_free_says_nothing_about_the_rate(monkeypatch):

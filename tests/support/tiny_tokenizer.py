@@ -23,7 +23,7 @@ CHAT_TEMPLATE = (
 def tiny_tokenizer(vocab: int = 2000) -> PreTrainedTokenizerFast:
     """A fast tokenizer of at most `vocab` tokens with a chat template; ids 0, 1 and 2 are pad, bos and eos. It is
     the same object on each call, so a test that changes it works on a copy."""
-    return train_tokenizer(_texts(), vocab)
+    return train_tokenizer(ticket_texts(), vocab)
 
 
 def train_tokenizer(texts: Iterable[str], vocab: int) -> PreTrainedTokenizerFast:
@@ -48,7 +48,8 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> PreTrainedTokenizerFast
     return tokenizer
 
 
-def _texts() -> list[str]:
+def ticket_texts() -> list[str]:
+    """The pool's tickets, their answers and the schema."""
     rows = [json.loads(line) for line in (TICKETS / "pool.jsonl").read_text(encoding="utf-8").splitlines()]
     texts = [row["inputs"]["text"] for row in rows]
     answers = [json.dumps(row["expected"], ensure_ascii=False) for row in rows]

@@ -4,15 +4,18 @@ import json
 import re
 
 import pytest
+from support.local_model import local
+from support.tiny_gemma import tiny_gemma
 from support.tiny_llama import tiny_llama
 
 from harness.core.errors import TrainingError
 from harness.core.folding import fingerprint
 from harness.core.prompting import make_prompt
-from harness.core.records import Case
+from harness.core.records import Case, Request, Settings
 from harness.core.schemas import AnswerSchema
 from harness.drivers.causal_model import CausalModel, files_digest
 from harness.drivers.chat_tokens import ChatTokens
+from harness.drivers.local_proofs import BATCHES, LORA, MERGED, TEMPLATE
 from harness.training import causal_lora
 from harness.training.causal_data import IGNORED, answer_losses, collate, make_examples
 from harness.training.causal_lora import CausalHyperparameters, train_causal
@@ -25,7 +28,7 @@ POOL = [
     for i in range(24)
     for kind, thing in (("zeta", "invoice"), ("omega", "password"))
 ]
-TINY = {"rank": 8, "alpha": 16, "learning_rate": 0.01, "epochs": 10, "batch_size": 8, "validation": 0.15, "seed": 3}
+TINY = {"rank": 8, "alpha": 16, "learning_rate": 0.01, "epochs": 10, "batch_size": 8, "validation": 0.15, "seed": 6}
 NEW = [({"text": "the invoice number 91"}, {"kind": "zeta"}), ({"text": "the password number 77"}, {"kind": "omega"})]
 
 
@@ -79,6 +82,25 @@ def answers(base, lora):
 def test_the_trained_weights_load_and_change_the_answers(base, trained):
     assert answers(base, trained[0]) == [json.dumps(expected) for _, expected in NEW]
     assert answers(base, None) != answers(base, trained[0])
+
+
+def test_a_model_with_windows_tied_embeddings_and_no_chat_template_is_trained_and_answers(tmp_path):
+    gemma = tiny_gemma(tmp_path / "gemma")
+    card = train(gemma, tmp_path / "lora")
+    assert card["template"].startswith("plain")
+    requests = [
+        Request(prompt=PROMPT, case_id=str(i), repeat=0, inputs=inputs, settings=Settings(max_tokens=40))
+        for i, (inputs, _) in enumerate(NEW)
+    ]
+    driver = local(gemma, file=tmp_path / "adapter.yaml", lora="lora")
+    assert [reply.text for reply in driver.answer(requests)] == [json.dumps(expected) for _, expected in NEW]
+    assert driver.engine.packs
+    assert {proof.name: proof.status for proof in driver.proofs(requests)} == {
+        LORA: "proved",
+        MERGED: "proved",
+        TEMPLATE: "proved",
+        BATCHES: "proved",
+    }
 
 
 def test_training_learns_and_the_best_epoch_is_kept(trained):
@@ -199,6 +221,16 @@ def test_rare_labels_weigh_more_where_that_is_declared(base, tmp_path):
     balanced = train(base, tmp_path / "balanced", pool=pool, epochs=1, balance_by="kind", balance=1.0)
     assert plain["curve"][0]["exact"] == balanced["curve"][0]["exact"]
     assert plain["curve"][0]["training_loss"] != balanced["curve"][0]["training_loss"]
+
+
+def test_the_validation_loss_is_a_mean_over_cases_whatever_their_batches(base, tmp_path):
+    """8 cases in batches of 5 and 3."""
+    card = train(base, tmp_path / "lora", epochs=1, batch_size=5)
+    _, held = split_pool(POOL, TINY["validation"], TINY["seed"])
+    model = CausalModel(base, lora=tmp_path / "lora", device="cpu", dtype="float32")
+    examples = make_examples(ChatTokens(model.tokenizer), PROMPT, held, {c.id: 1.0 for c in held}, context=None)
+    losses, _ = answer_losses(model.torch, model.model, collate(model.torch, examples, pad=0))
+    assert card["curve"][0]["validation_loss"] == pytest.approx(float(losses.mean()), abs=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------- again, and further
