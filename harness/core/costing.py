@@ -148,6 +148,10 @@ class Accounts:
         """The seconds of a machine that an answer takes; None where tokens are paid for instead."""
         return self._arms[name].machine_s
 
+    def runs_of(self, strategy: str) -> list[str]:
+        """The names of what was run of a strategy: several where it runs on several adapters."""
+        return [name for name in self._arms if _declared(name) == strategy]
+
     def not_run(self) -> list[str]:
         """The strategies and adapters whose fixed costs are declared, and that none of the costs here are of."""
         declared, arms = self.economics, self._arms.values()

@@ -95,8 +95,8 @@ def economics_section(suite: SuiteReport) -> Iterator[str]:
     early = [f"`{name}`" for name, run in suite.runs.items() if run.early and run.early.asked < run.early.cases]
     if early:
         yield (
-            f"Stopped early: {', '.join(early)}. Intervals of money, and what is recommended by them, hold for a number "
-            "of cases that does not depend on the answers: here they are too narrow."
+            f"Stopped early: {', '.join(early)}. Intervals of money, and what is recommended by them, hold for a "
+            "number of cases that does not depend on the answers: here they are too narrow."
         )
         yield ""
     yield from _benefits(accounts)
@@ -164,7 +164,9 @@ def _explained(accounts: Accounts) -> Iterator[str]:
             "declared."
         )
     if declared.today is not None and accounts.today is None:
-        yield f"{markdown_code(declared.today)} is declared as in use today, and was not run: no benefit is counted."
+        runs = accounts.runs_of(declared.today)
+        why = f"was run as {', '.join(map(markdown_code, runs))}; name one of these" if runs else "was not run"
+        yield f"{markdown_code(declared.today)} is declared as in use today, and {why}: no benefit is counted."
     absent = accounts.not_run()
     if absent:
         were = "was" if len(absent) == 1 else "were"

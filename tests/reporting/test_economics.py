@@ -257,3 +257,11 @@ def test_a_run_that_stopped_early_is_named_beside_its_money(asked, told):
     stopped = replace(suite.runs["two"], early=EarlyStopped(cases=40, asked=asked, saved=40 - asked))
     text = report_markdown(report(replace(suite, runs={**suite.runs, "two": stopped})))
     assert ("Stopped early: `two`. Intervals of money, and what is recommended by them, hold" in text) is told
+
+
+def test_a_strategy_in_use_that_runs_on_several_adapters_has_to_be_named_with_one():
+    runs = {"few@one": table(right), "few@two": table(wrong_below(9))}
+    text = report_markdown(report(suite_report(runs, economics=replace(SIMPLE, today="few"))))
+    assert "`few` is declared as in use today, and was run as `few@one`, `few@two`; name one of these: no benef" in text
+    text = report_markdown(report(suite_report(runs, economics=replace(SIMPLE, today="few@two"))))
+    assert "Against `few@two`, in use today" in text
