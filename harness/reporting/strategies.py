@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.metrics import costly, rates, shown_interval
+from harness.core.metrics import UNANSWERED_S, costly, rates, shown_interval
 from harness.core.records import ParseMode, Status
 from harness.core.tables import MISSING, STATUSES, OutcomeTable
 from harness.reporting.blocks import share, table
@@ -51,10 +51,13 @@ def strategies_section(suite: SuiteReport, natural: NDArray[np.bool_]) -> Iterat
 
 
 def _latency(run: RunReport) -> list[str]:
-    known = run.table.latency_s[~np.isnan(run.table.latency_s)]
+    """A request without an answer took longer than any other, as in a claim about latency."""
+    asked = run.table.latency_s[run.table.status != MISSING]
+    known = asked[~np.isnan(asked)]
     if not known.size:
         return ["–", "–"]
-    return [_seconds(float(np.quantile(known, q))) for q in (0.5, 0.95)]
+    found = np.quantile(np.nan_to_num(asked, nan=UNANSWERED_S), (0.5, 0.95))
+    return [_seconds(float(value)) if value <= known.max() else "no answer" for value in found]
 
 
 def _seconds(value: float) -> str:

@@ -405,3 +405,12 @@ def test_repeats_do_not_narrow_the_intervals_of_rates():
     assert "80.0% (65.2–89.5)" in often
     assert "count in them as the independent cases" in often
     assert "count in them as the independent cases" not in once
+
+
+@pytest.mark.parametrize(("failed", "median", "p95"), [(0, "12.0 ms", "12.0 ms"), (8, "12.0 ms", "no answer")])
+def test_requests_without_an_answer_do_not_make_a_strategy_fast(failed, median, p95):
+    def answer(case):
+        return Failure(kind="timeout", message="") if int(case.id[1:]) < failed else right(case)
+
+    (row,) = re.findall(r"^\| `one` .* ms .*$", page({"one": table(answer)}), re.MULTILINE)
+    assert [cell.strip() for cell in row.split("|")[-3:-1]] == [median, p95]
