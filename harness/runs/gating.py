@@ -438,10 +438,12 @@ class Gating:
     @property
     def commands(self) -> Sequence[str]:
         """What GitHub Actions is told at the end, a workflow command a line."""
-        from harness.runs.ending import broken_commands
-
         if self.ended is not None:
             return self.ended.commands
+        if not self._broken:  # collecting alone must not import what computes
+            return ()
+        from harness.runs.ending import broken_commands
+
         return broken_commands(self._broken, root=self._options.root, environment=os.environ)
 
     @property
