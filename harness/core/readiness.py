@@ -300,11 +300,11 @@ def _volume(subjects: Mapping[str, Subject], accounts: Accounts) -> Check:
     currency, total = accounts.economics.currency, accounts.total_difference(one, other)
     settled = total.upper < 0 or total.lower > 0
     word = "Not settled" if not settled else "Yes" if total.upper < 0 else "No"
-    less = total.scaled(-1)
+    told, how = (total, "more") if total.estimate > 0 else (total.scaled(-1), "less")
     answer = (
         f"{word}: at the declared {accounts.volume:,.0f} decisions a month {named(one)} costs "
-        f"{money(less.estimate, currency)} less than {named(other)} "
-        f"({money(less.lower, currency)} to {money(less.upper, currency)})"
+        f"{money(told.estimate, currency)} {how} than {named(other)} "
+        f"({money(told.lower, currency)} to {money(told.upper, currency)})"
     )
     found = accounts.break_even(one, other)
     if found is not None and found.large == one and np.isfinite(found.lower):

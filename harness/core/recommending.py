@@ -106,19 +106,17 @@ def dominated(accounts: Accounts) -> list[Dominated]:
 
 
 def recommend(
-    accounts: Accounts, standings: Mapping[str, Standing], checks: Sequence[Check] = (), *, complete: bool = True
+    accounts: Accounts, standings: Mapping[str, Standing], checks: Sequence[Check] = (), *, withheld: str = ""
 ) -> Recommendation | None:
     """None where no strategy has known costs. `standings` by strategy; one that is not there has no gates.
 
-    Not `complete`: some claims were not judged, so that nothing is known to meet every gate.
+    `withheld` is why nothing can be recommended whatever the costs, "" where nothing stands against it.
     """
     if not accounts.priced:
         return None
     meeting = [name for name in accounts.priced if standings.get(name, Standing()).met]
     strategy, sentence, more = (
-        _decided(accounts, standings, meeting)
-        if complete
-        else (None, "No recommendation: not all claims were judged, so no strategy is known to meet every gate.", None)
+        (None, f"No recommendation: {withheld}.", None) if withheld else _decided(accounts, standings, meeting)
     )
     return Recommendation(
         strategy=strategy,

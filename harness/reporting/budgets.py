@@ -55,7 +55,9 @@ def _detectable(verdict: Verdict) -> str:
         return "–" if verdict.violation_ids or verdict.upper is None else f"a rate of {percent(verdict.upper)}"
     if verdict.mde is None:
         return "nothing varied" if verdict.deff is not None else "–"
-    return f"{number(verdict.mde)} per decision" if kind in _COSTS else points(verdict.mde)
+    if kind in _COSTS:
+        return f"{number(verdict.mde)} per decision"
+    return points(verdict.mde) if verdict.mde <= 1 else "none: too few cases"
 
 
 def _independent(verdict: Verdict) -> str:

@@ -92,16 +92,20 @@ def economics_section(suite: SuiteReport) -> Iterator[str]:
     )
     yield ""
     yield from _per_1000(accounts)
-    early = [f"`{name}`" for name, run in suite.runs.items() if run.early and run.early.asked < run.early.cases]
-    if early:
+    if early := stopped_early(suite):
         yield (
-            f"Stopped early: {', '.join(early)}. Intervals of money, and what is recommended by them, hold for a "
-            "number of cases that does not depend on the answers: here they are too narrow."
+            f"Stopped early: {', '.join(early)}. Intervals of money hold for a number of cases that does not depend on "
+            "the answers: here they are too narrow."
         )
         yield ""
     yield from _benefits(accounts)
     yield from _break_evens(accounts)
     yield from _sensitivity(accounts, standings_of(suite))
+
+
+def stopped_early(suite: SuiteReport) -> list[str]:
+    """The strategies, between backticks, that were not asked all cases since their verdicts were known before."""
+    return [f"`{name}`" for name, run in suite.runs.items() if run.early and run.early.asked < run.early.cases]
 
 
 def _per_1000(accounts: Accounts) -> Iterator[str]:

@@ -63,7 +63,12 @@ def formats_section(suite: SuiteReport) -> Iterator[str]:
         rows.append([many(len(kinds) - KINDS, "other kind"), "", *(str(rest[name] or "") for name in runs)])
     yield "### Answers that can't be used"
     yield ""
-    yield "They count as wrong, at their case's maximum cost."
+    also = (
+        " Those of cases that count for their slices only are here too."
+        if any(case.supplement for case in suite.cases)
+        else ""
+    )
+    yield f"They count as wrong, at their case's maximum cost.{also}"
     yield ""
     yield from table(["kind", "status", *(f"`{name}`" for name in runs)], rows)
     yield from _samples({kind: samples[kind] for kind in kinds[:KINDS] if samples[kind]})

@@ -16,7 +16,7 @@ from harness.core.recommending import Recommendation, dominated_sentence, recomm
 from harness.core.treatment import LORA
 from harness.core.verdicts import Verdict
 from harness.reporting.ceiling import prompt_ceilings
-from harness.reporting.economics import accounts_of, compared, standings_of
+from harness.reporting.economics import accounts_of, compared, standings_of, stopped_early
 from harness.reporting.escaping import markdown_text
 from harness.reporting.model import SuiteReport
 
@@ -40,8 +40,18 @@ def recommendation_of(suite: SuiteReport, accounts: Accounts, *, ceiling: str | 
         accounts,
         standings_of(suite),
         checks(subjects, suite.cases, keep, accounts, suite.pool, ceiling=ceiling),
-        complete=not suite.incomplete and not suite.unjudged,
+        withheld=_withheld(suite),
     )
+
+
+def _withheld(suite: SuiteReport) -> str:
+    """Why nothing can be recommended; "" where nothing stands against it."""
+    if suite.incomplete or suite.unjudged:
+        return "not all claims were judged, so no strategy is known to meet every gate"
+    early = stopped_early(suite)
+    if early:
+        return f"{', '.join(early)} stopped early, and costs are not known well enough then: run all cases"
+    return ""
 
 
 def recommendation_section(suite: SuiteReport) -> Iterator[str]:

@@ -114,7 +114,11 @@ def read_run(folder: Path, project: Project) -> dict[str, StoredSuite]:
             raise ValueError("another format")
         suites = {str(facts["suite"]): facts for facts in content["suites"] if facts["runs"]}
         rows = _rows(folder / OUTCOMES)
-        return {name: _suite(facts, rows.get(name, {}), project) for name, facts in suites.items()}
+        found = {name: _suite(facts, rows.get(name, {}), project) for name, facts in suites.items()}
+        for suite in found.values():
+            for run in suite.rows:
+                suite.run(run, name=run, stage=Stage.CANDIDATE, cases=())
+        return found
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         told = error.strerror if isinstance(error, OSError) else repr(error)
         raise LedgerError(

@@ -122,10 +122,11 @@ def test_no_strategy_meets_every_gate():
     assert "has a gate to meet" in said(found, {}).sentence
 
 
-def test_an_incomplete_gate_recommends_nothing():
+def test_nothing_is_recommended_where_something_stands_against_it():
     found = accounts(wrong("good", range(20), 1000))
     assert said(found, {"good": MET}).strategy == "good"
-    assert said(found, {"good": MET}, complete=False).strategy is None
+    result = said(found, {"good": MET}, withheld="not all claims were judged")
+    assert (result.strategy, result.sentence) == (None, "No recommendation: not all claims were judged.")
 
 
 def test_a_strategy_of_unknown_cost_is_not_compared():

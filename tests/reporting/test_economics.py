@@ -256,7 +256,8 @@ def test_a_run_that_stopped_early_is_named_beside_its_money(asked, told):
     suite = suite_report({"one": table(right), "two": table(wrong_below(9))}, economics=SIMPLE)
     stopped = replace(suite.runs["two"], early=EarlyStopped(cases=40, asked=asked, saved=40 - asked))
     text = report_markdown(report(replace(suite, runs={**suite.runs, "two": stopped})))
-    assert ("Stopped early: `two`. Intervals of money, and what is recommended by them, hold" in text) is told
+    assert ("Stopped early: `two`. Intervals of money hold for a number of cases" in text) is told
+    assert ("No recommendation: `two` stopped early, and costs are not known well enough then" in text) is told
 
 
 def test_a_strategy_in_use_that_runs_on_several_adapters_has_to_be_named_with_one():

@@ -97,6 +97,19 @@ def test_a_stored_run_is_read_back_as_it_was(tmp_path):
         assert (now.case_ids, now.clusters, now.largest_cost) == (before.case_ids, before.clusters, before.largest_cost)
 
 
+@pytest.mark.parametrize("known", [{}, {"one": {"treatment": {"prompt": "x"}}}])
+def test_a_run_that_lacks_what_is_known_of_a_strategy_is_refused(tmp_path, capsys, known):
+    for folder in ("a", "b"):
+        store(tmp_path / folder, {"one": table(right)})
+    file = tmp_path / "b" / "verdicts.json"
+    content = json.loads(file.read_text())
+    (suite,) = content["suites"]
+    suite["runs"] = {run: suite["runs"][run] | change for run, change in known.items()} or {"other": {}}
+    file.write_text(json.dumps(content))
+    assert main(["compare", "a", "b"]) == 2
+    assert "b is no stored run that can be read back (KeyError" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["verdicts.json", "outcomes.jsonl"])
 def test_a_folder_that_is_no_stored_run_is_named_with_what_makes_one(tmp_path, capsys, name):
     for folder in ("a", "b"):

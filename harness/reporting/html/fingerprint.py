@@ -40,7 +40,8 @@ def digest_of(report: Report, markdown: str, verdicts: str) -> str:
         found.update(f"{len(part)} ".encode() + part.encode("utf-8", "surrogatepass"))
     for suite in report.suites:
         found.update(f"{suite.name} {suite.holdout_digest} {len(suite.cases)}".encode())
-        for case in suite.cases if not suite.holdout_digest else ():
+        # A digest stands for the cases of a holdout, but not for whether their texts are known here.
+        for case in suite.cases[:1] if suite.holdout_digest else suite.cases:
             found.update(repr(case).encode("utf-8", "surrogatepass"))
         for name, run in suite.runs.items():
             found.update(name.encode())
