@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,14 @@ LIMIT = 65_536
 _IN_THE_OPEN = ("decision", "strategies")
 
 
-def comment_markdown(report: Report) -> str:
+def comment_markdown(report: Report, sections: Sequence[Section] | None = None) -> str:
     """At most 65,536 bytes: decision, blockers with their cases, changed numbers, strategies; the rest folded.
 
-    What does not fit is left out from the end, section by section, and said so.
+    What does not fit is left out from the end, section by section, and said so. `sections` is the page of this report
+    where it was made already.
     """
     opened = [*_head(report), *_numbers(report)]
-    folded = [_folded(section) for section in page(report) if section.key not in _IN_THE_OPEN]
+    folded = [_folded(section) for section in sections or page(report) if section.key not in _IN_THE_OPEN]
     text, room = "\n".join(opened) + "\n", LIMIT - 200  # for the last line
     if len(text.encode()) > room:
         return "\n".join(_head(report)) + "\nThe tables do not fit into a comment: see `report.md`.\n"

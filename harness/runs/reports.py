@@ -38,6 +38,7 @@ from harness.reporting.model import (
     SelfTest,
     SuiteReport,
 )
+from harness.reporting.page import Section, page
 from harness.reporting.provenance import effort_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
@@ -80,22 +81,23 @@ def write_report(report: Report, folder: Path | None, *, png_charts: bool = Fals
     if folder is not None:
         write_files(folder, report)
         pictures = chart_files(report) if png_charts else {}
-        markdown = report_markdown(report, pictures)
+        sections = page(report)
+        markdown = report_markdown(report, pictures, sections)
         write_text(folder / "report.md", markdown)
-        write_text(folder / "comment.md", comment_markdown(report))
+        write_text(folder / "comment.md", comment_markdown(report, sections))
         lasting = markdown.replace(effort_line(report), "")  # a run that found the same has the same page
-        _write_page(report, folder, digest_of(report, lasting, verdicts), pictures)
+        _write_page(report, folder, digest_of(report, lasting, verdicts), pictures, sections)
     return verdicts
 
 
-def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures) -> None:
+def _write_page(report: Report, folder: Path, digest: str, pictures: Pictures, sections: Sequence[Section]) -> None:
     file = folder / "report.html"
     if digest_in(file) == digest and all((folder / name).is_file() for name in paths(pictures)):
         return
     from harness.reporting.html.page import report_html
 
     write_pictures(folder, pictures)
-    write_text(file, report_html(report, digest=digest))
+    write_text(file, report_html(report, digest=digest, sections=sections))
 
 
 def _suite(finished: Finished, project: Project) -> SuiteReport:

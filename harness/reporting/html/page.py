@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,8 @@ class _Block:
     figures: tuple[Mapping[str, Any], ...]
 
 
-def report_html(report: Report, *, digest: str = "") -> str:
-    """The whole page. `digest` tells later runs what it was made of."""
+def report_html(report: Report, *, digest: str = "", sections: Sequence[Section] | None = None) -> str:
+    """The whole page. `digest` tells later runs what it was made of; `sections` are those made already, if they were."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -69,7 +69,7 @@ def report_html(report: Report, *, digest: str = "") -> str:
         dark=Markup(css_variables(DARK)),
         style=Markup((ASSETS / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        blocks=list(_blocks(report, shown)),
+        blocks=list(_blocks(report, sections or page(report), shown)),
         data=Markup(script_json(explorer_data(report, chosen))),
         many_suites=len(report.suites) > 1,
         cases=any(shown.values()),
@@ -85,14 +85,14 @@ def _policy(script: str) -> str:
     )
 
 
-def _blocks(report: Report, shown: Mapping[str, Collection[str]]) -> Iterator[_Block]:
+def _blocks(report: Report, sections: Sequence[Section], shown: Mapping[str, Collection[str]]) -> Iterator[_Block]:
     from markupsafe import Markup
 
     renderer = Renderer()
     taken: set[str] = set()
     figures = {suite.name: _figures(suite, taken) for suite in report.suites}
     behind = dict(_behind(report, shown))
-    for section in page(report):
+    for section in sections:
         suite = section.suite
         made = renderer.section(
             section.lines,
