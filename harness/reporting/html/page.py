@@ -45,7 +45,7 @@ class _Block:
 
 
 def report_html(report: Report, *, digest: str = "", sections: Sequence[Section] | None = None) -> str:
-    """The whole page. `digest` tells later runs what it was made of; `sections` are those made already, if they were."""
+    """The whole page. `digest` tells later runs what it was made of; `sections` are those that were made already."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
