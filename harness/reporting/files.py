@@ -189,8 +189,10 @@ def _write(path: Path, parts: Iterable[str]) -> None:
     partial.replace(path)
 
 
-def write_files(folder: Path, report: Report) -> None:
-    """Write verdicts.json and outcomes.jsonl into `folder`."""
-    write_text(folder / "verdicts.json", verdicts_json(report))
+def write_files(folder: Path, report: Report) -> str:
+    """Write verdicts.json and outcomes.jsonl into `folder`; returns the text of the former."""
+    verdicts = verdicts_json(report)
+    write_text(folder / "verdicts.json", verdicts)
     rows = (row for suite in report.suites for row in outcome_rows(suite))
     _write(folder / "outcomes.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return verdicts

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tabulate import tabulate
 
 from harness.core.fragility import Fragility, Group, Moved
-from harness.core.wording import wrapped
+from harness.core.wording import percent, wrapped
 from harness.reporting.blocks import table
 from harness.reporting.escaping import markdown_code
 
@@ -73,7 +73,7 @@ def fragility_summary(found: Fragility) -> list[list[str]]:
     declared = found.declared
     limits = f"{100 * declared.lower:.1f}–{100 * declared.upper:.1f}"
     rows = [
-        ["as declared", f"{_percent(declared.estimate)} ({limits})", "", "", "", "", ""],
+        ["as declared", f"{percent(declared.estimate)} ({limits})", "", "", "", "", ""],
         _group("asked again", Group(variants=(found.again,), any_moved=found.again.moved)),
         _group(f"one of {found.examples} dropped", found.drops),
     ]
@@ -87,9 +87,9 @@ def _group(name: str, group: Group) -> list[str]:
     low, high = group.lowest, group.highest
     return [
         name,
-        f"{_percent(low.accuracy)} to {_percent(high.accuracy)}"
+        f"{percent(low.accuracy)} to {percent(high.accuracy)}"
         if low.accuracy != high.accuracy
-        else _percent(low.accuracy),
+        else percent(low.accuracy),
         _change(low) if low.change < 0 else "none",
         _change(high) if high.change > 0 else "none",
         f"{group.mean_moved:.1f}",
@@ -100,7 +100,7 @@ def _group(name: str, group: Group) -> list[str]:
 
 def _variant(moved: Moved, *, named: str) -> list[str]:
     counts = (moved.losses, moved.gains, moved.moved)
-    return [named, _percent(moved.accuracy), _change(moved), *map(str, counts)]
+    return [named, percent(moved.accuracy), _change(moved), *map(str, counts)]
 
 
 def _change(moved: Moved) -> str:
@@ -112,7 +112,3 @@ def fragility_notes(found: Fragility) -> list[str]:
     if not found.failed:
         return []
     return [f"{found.failed} requests failed and count as wrong; the same command asks them again."]
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.1f}%"

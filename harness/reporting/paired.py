@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.core.gate import Kind, Verdict
-from harness.core.wording import number
+from harness.core.wording import number, percent
 from harness.reporting.blocks import subject, table
 from harness.reporting.model import JudgedClaim
 
@@ -81,7 +81,7 @@ def change_in_points(verdict: Verdict) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}%"
+    return "–" if value is None else percent(value)
 
 
 def _amount(value: float | None) -> str:

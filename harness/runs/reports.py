@@ -77,16 +77,16 @@ def write_report(report: Report, folder: Path | None, *, png_charts: bool = Fals
 
     report.html, and the charts as PNG files where they are wanted, are made again only when what they show changed.
     """
-    verdicts = verdicts_json(report)
-    if folder is not None:
-        write_files(folder, report)
-        pictures = chart_files(report) if png_charts else {}
-        sections = page(report)
-        markdown = report_markdown(report, pictures, sections)
-        write_text(folder / "report.md", markdown)
-        write_text(folder / "comment.md", comment_markdown(report, sections))
-        lasting = markdown.replace(effort_line(report), "")  # a run that found the same has the same page
-        _write_page(report, folder, digest_of(report, lasting, verdicts), pictures, sections)
+    if folder is None:
+        return verdicts_json(report)
+    verdicts = write_files(folder, report)
+    pictures = chart_files(report) if png_charts else {}
+    sections = page(report)
+    markdown = report_markdown(report, pictures, sections)
+    write_text(folder / "report.md", markdown)
+    write_text(folder / "comment.md", comment_markdown(report, sections))
+    lasting = markdown.replace(effort_line(report), "")  # a run that found the same has the same page
+    _write_page(report, folder, digest_of(report, lasting, verdicts), pictures, sections)
     return verdicts
 
 
