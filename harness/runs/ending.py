@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.wording import sentence
-from harness.fixtures_io.suites import SUITE_FILE
+from harness.fixtures_io.suites import SUITE_FILE, Project
 from harness.reporting.blocking import cases_behind
 from harness.reporting.blocks import subject
 from harness.reporting.deciding import decision
@@ -40,14 +40,14 @@ def end_run(
     suites: Sequence[Finished],
     source: Provenance,
     *,
-    root: Path,
+    project: Project,
     folder: Path,
     write: bool,
     png_charts: bool,
     environment: Mapping[str, str],
 ) -> tuple[Report, Ended]:
     """Write the report if this process is the one that writes, and gather what is to be said."""
-    report = build_report(suites, root=root, provenance=source)
+    report, root = build_report(suites, project=project, provenance=source), project.root
     verdicts = write_report(report, folder if write else None, png_charts=png_charts)
     told = [f"report: {_shown(folder / name, root)}" for name in ("report.html", "report.md")]
     if write and (target := environment.get("GITHUB_STEP_SUMMARY")):

@@ -410,7 +410,7 @@ class Gating:
         report, self.ended = end_run(
             suites,
             source,
-            root=self._options.root,
+            project=self.project,
             folder=self.report_folder,
             write=write,
             png_charts=self._png_charts,

@@ -42,7 +42,6 @@ from harness.reporting.page import Section, page
 from harness.reporting.provenance import effort_line
 from harness.runs.declared import DeclaredClaim
 from harness.runs.session import SuiteSession
-from harness.runs.settings import settings
 from harness.runs.studies import CEILING, FRAGILITY, read_ceiling, read_fragility, study_file
 from harness.runs.training_cards import trained_weights
 from harness.runs.treatments import run_treatment
@@ -66,9 +65,8 @@ class Finished:
     early: Mapping[str, EarlyStopped] = field(default_factory=dict)
 
 
-def build_report(suites: Sequence[Finished], *, root: Path, provenance: Provenance) -> Report:
+def build_report(suites: Sequence[Finished], *, project: Project, provenance: Provenance) -> Report:
     """Everything that the report files show."""
-    project = Project(root=root, **{k: v for k, v in settings(root).items() if k == "reports"})
     return Report(suites=[_suite(suite, project) for suite in suites], provenance=provenance)
 
 
